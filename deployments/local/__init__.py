@@ -1,0 +1,1 @@
+"""A first run without servers: embedded MongoDB and a demo lake."""

@@ -1,0 +1,1 @@
+"""The flows: each reads as a story, steps told in order."""

@@ -1,0 +1,1 @@
+"""One room per step of the flow, and what they share."""

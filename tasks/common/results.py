@@ -1,0 +1,295 @@
+"""What crosses from step to step: frozen results of frames and counts that must close."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from tasks.common.errors import UnbalancedCountsError
+
+SeriesStatus = Literal["model", "fallback", "stale", "withheld"]
+RunState = Literal["COMPLETED", "DEGRADED", "FAILED"]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of records (a station at an instant) at the edge.
+
+    Guarantees nothing by itself: `check` raises when read differs from the sum of the rest.
+    """
+
+    read: int = 0
+    kept: int = 0
+    blank: int = 0
+    duplicate: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Add field by field; rejections by rule."""
+        rules = sorted({*self.rejected, *other.rejected})
+        return Tally(
+            self.read + other.read,
+            self.kept + other.kept,
+            self.blank + other.blank,
+            self.duplicate + other.duplicate,
+            {rule: self.rejected.get(rule, 0) + other.rejected.get(rule, 0) for rule in rules},
+        )
+
+    def check(self, where: str) -> "Tally":
+        """Return itself when it closes.
+
+        Raises:
+            UnbalancedCountsError: read is not kept + blank + duplicate + rejected.
+        """
+        accounted = self.kept + self.blank + self.duplicate + sum(self.rejected.values())
+        if self.read != accounted:
+            msg = (
+                f"The counts of {where} do not close: read {self.read}, accounted {accounted}; "
+                "this is a fault of the pipeline, report it with the object."
+            )
+            raise UnbalancedCountsError(msg)
+        return self
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What later steps need to know of one declared source.
+
+    Attributes:
+        id: name of the source, its file's stem.
+        network: first part of its station ids.
+        revision: raised by hand when the meaning of its values changes; part of `rev`.
+        step: native step of its observations.
+        units: declared unit per variable, as delivered.
+        label: whether a time stamp marks the start or the end of its step.
+        licence: attribution to publish with every series.
+    """
+
+    id: str
+    network: str
+    revision: int
+    step: timedelta
+    units: Mapping[str, str]
+    label: Literal["start", "end"] = "start"
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectOutcome:
+    """What became of one listed object. `status` known: read by an earlier run, not read again."""
+
+    key: str
+    etag: str
+    size: int
+    sha256: str | None
+    source_id: str | None
+    source_hash: str | None  # hash of the source's declaration: a new one is read again
+    status: Literal["read", "quarantined", "unmatched", "known"]
+    tally: Tally = field(default_factory=Tally)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Readings of one object in one month: an Arrow IPC file in the scratch folder."""
+
+    source_id: str
+    month: str  # YYYY-MM of `at` in UTC
+    key: str
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What extract found: READINGS spilled by source and month, so that memory stays flat.
+
+    Attributes:
+        as_of: the run's reference instant (issue time); nothing later may train a model.
+        stations: one row per station: station_id, network, name, latitude, longitude,
+            elevation_m, licence (all String but the three Float64; nulls where unknown).
+        quarantine: QUARANTINE rows of this run.
+        cells: values (not records) that were unreadable, by rule.
+        scratch: folder of the parts; removed when the process ends.
+    """
+
+    as_of: datetime
+    lake: str
+    output: str
+    sources: Mapping[str, SourceFacts]
+    parts: tuple[Part, ...]
+    objects: tuple[ObjectOutcome, ...]
+    stations: pl.DataFrame
+    quarantine: pl.DataFrame
+    cells: Mapping[str, int]
+    scratch: Path
+    dry_run: bool = False
+
+    @property
+    def tally(self) -> Tally:
+        """Sum over the objects read by this run."""
+        return sum((outcome.tally for outcome in self.objects), Tally())
+
+
+@dataclass(frozen=True)
+class ProcessedFile:
+    """One immutable Parquet file of the processed layer, as its manifest names it."""
+
+    key: str
+    size: int
+    sha256: str
+    rows: int
+    source_id: str
+    month: str
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """One trusted history, and how good it is.
+
+    Attributes:
+        history: HISTORY, all series with data before `as_of`; hourly, or daily for daily sources.
+        series: one row per series: series_id, station_id, variable, unit, step_minutes (of the
+            history), native_step_minutes, expected, present, gaps, longest_gap_h, first_at,
+            newest_at, freshness_h, suspect, failed, licence.
+        gaps: series_id, start_at, steps: every gap on the native grid.
+        stations: as extracted.
+        files: every file of the processed layer, this run's included.
+        duplicate: records dropped because another object held a later version.
+        observations: rows written to the processed layer by this run.
+        input_hash: sha256 over the history; equal input gives an equal hash.
+    """
+
+    as_of: datetime
+    history: pl.DataFrame
+    series: pl.DataFrame
+    gaps: pl.DataFrame
+    stations: pl.DataFrame
+    files: tuple[ProcessedFile, ...]
+    manifest_key: str | None
+    duplicate: int
+    observations: int
+    input_hash: str
+    output: str
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Member:
+    """One method's part in one series: `mae` in the backtest, `weight` in the combination."""
+
+    name: str
+    mae: float | None
+    weight: float
+    seconds: float
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class SeriesOutcome:
+    """How one series ended, and why, in words.
+
+    Attributes:
+        skill: 1 - MAE of the published method / MAE of the better naive, in the backtest.
+        naive: name of the better naive.
+        coverage80: share of the backtest's truths inside the 80 % interval, leave-one-window-out.
+    """
+
+    series_id: str
+    status: SeriesStatus
+    reason: str
+    members: tuple[Member, ...] = ()
+    published: str | None = None
+    naive: str | None = None
+    mae: float | None = None
+    naive_mae: float | None = None
+    skill: float | None = None
+    coverage80: float | None = None
+    coverage95: float | None = None
+    trained_rows: int = 0
+    trained_from: datetime | None = None
+    trained_to: datetime | None = None
+    windows: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Forecasted:
+    """All forecasts of one issue time.
+
+    Attributes:
+        points: POINTS of every series that is published.
+        outcomes: one per series of the history, sorted by series_id.
+        config_hash: hash of everything but the data that decides the numbers.
+    """
+
+    as_of: datetime
+    horizon_end: datetime
+    points: pl.DataFrame
+    outcomes: tuple[SeriesOutcome, ...]
+    config_hash: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WriteCounts:
+    """What MongoDB made of the documents it was given."""
+
+    received: int = 0
+    inserted: int = 0
+    modified: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: "WriteCounts") -> "WriteCounts":
+        """Add field by field."""
+        return WriteCounts(
+            self.received + other.received,
+            self.inserted + other.inserted,
+            self.modified + other.modified,
+            self.unchanged + other.unchanged,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+        )
+
+    def check(self, where: str) -> "WriteCounts":
+        """Return itself when it closes.
+
+        Raises:
+            UnbalancedCountsError: received is not the sum of the rest.
+        """
+        accounted = self.inserted + self.modified + self.unchanged + self.duplicate + self.rejected
+        if self.received != accounted:
+            msg = (
+                f"The counts of {where} do not close: received {self.received}, accounted "
+                f"{accounted}; this is a fault of the pipeline, report it with the run id."
+            )
+            raise UnbalancedCountsError(msg)
+        return self
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the run stands in MongoDB.
+
+    Attributes:
+        run_id: ISO week, configuration hash and input hash of the run.
+        counts: per collection.
+        published: whether `current` points to this run now.
+        previous_run_id: what `current` pointed to before.
+        database: host and database, never a password.
+        notes: sentences an operator should read (a station moved, an older run not republished).
+    """
+
+    run_id: str
+    counts: Mapping[str, WriteCounts]
+    published: bool
+    previous_run_id: str | None
+    database: str
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,122 @@
+"""Every setting of the project, once: environment variable, default, meaning.
+
+`env.example` holds the same list; a law test keeps them equal.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tasks.common.errors import ConfigurationError
+
+_PASSWORD = re.compile(r"//[^/@]*@")
+
+
+def _check_mongodb_uri(uri: SecretStr) -> SecretStr:
+    if not uri.get_secret_value().startswith("mongodb://"):
+        msg = "must start with mongodb:// (a replica set's members, by name)"
+        raise ValueError(msg)
+    return uri
+
+
+class Settings(BaseSettings):
+    """Settings from the environment, or from `.env` in the working directory.
+
+    An empty variable counts as unset. Build it inside a task, never pass it between tasks: it
+    holds the database's password.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    lake_uri: str = Field(
+        default=".local/lake",
+        description="Where Airbyte lands raw objects: a folder, or s3://bucket/prefix.",
+    )
+    output_uri: str | None = Field(
+        default=None,
+        description="Where processed/, quarantine/ and reports/ go. Default: the lake itself; "
+        "a local lake whose permissions forbid writing is only read, and .local/lake is used.",
+    )
+    sources_dir: Path | None = Field(
+        default=None,
+        description="A folder of further source files (*.yaml); one of a shipped id replaces it.",
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, description="S3 server other than AWS, for example http://127.0.0.1:8333."
+    )
+    aws_region: str = Field(default="eu-west-3", description="Region of the buckets.")
+    aws_profile: str | None = Field(
+        default=None, description="Profile of ~/.aws; on ECS leave it empty: the task role serves."
+    )
+    aws_credentials_block: str | None = Field(
+        default=None, description="Name of a Prefect AwsCredentials block to use instead."
+    )
+    mongodb_uri: Annotated[SecretStr, AfterValidator(_check_mongodb_uri)] | None = Field(
+        default=None,
+        description="Replica set to write to. Unset: `python -m flows.forecast` starts an "
+        "embedded one. Set: nothing is ever started.",
+    )
+    mongodb_database: str = Field(default="forecast_2_0", description="Name of the database.")
+    forecast_workers: int | None = Field(
+        default=None, ge=1, description="Processes that fit models. Default: one per core."
+    )
+    stale_after_hours: float = Field(
+        default=48, gt=0, description="A series whose newest value is older is labelled stale."
+    )
+    withhold_after_days: float = Field(
+        default=14, gt=0, description="A series whose newest value is older is not forecast."
+    )
+    max_rejected_percent: float = Field(
+        default=1.0, ge=0, le=100, description="More rejected records make the run DEGRADED."
+    )
+    max_degraded_series_percent: float = Field(
+        default=10.0,
+        ge=0,
+        le=100,
+        description="More stale, withheld or failed series make the run DEGRADED.",
+    )
+    max_object_mib: int = Field(
+        default=2048, ge=1, description="Largest decompressed object that is read."
+    )
+    max_line_mib: int = Field(default=64, ge=1, description="Longest line that is parsed.")
+    environment: Literal["dev", "staging", "production"] = Field(
+        default="dev", description="Named in reports and metrics."
+    )
+    cluster: str = Field(default="ecs", description="Dimension `cluster` of the metrics.")
+    git_sha: str = Field(default="unknown", description="Revision recorded in every run.")
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: a value breaks its rule; names variable, value and rule.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).upper()
+        shown = "(hidden)" if "MONGODB" in name else repr(first["input"])
+        msg = f"Setting {name} is {shown}: {first['msg']}; see env.example."
+        raise ConfigurationError(msg) from None
+
+
+def redact_uri(uri: str) -> str:
+    """Give a URI without user and password.
+
+    >>> redact_uri("mongodb://u:p@mongo-1:27017/?replicaSet=rs0")
+    'mongodb://mongo-1:27017/?replicaSet=rs0'
+    """
+    return _PASSWORD.sub("//", uri)
+
+
+def runs_on_ecs() -> bool:
+    """Tell whether this process is an ECS task (the agent sets its metadata address)."""
+    return "ECS_CONTAINER_METADATA_URI_V4" in os.environ

@@ -1,0 +1,1 @@
+"""From landed objects to readings in declared units."""

@@ -1,0 +1,1 @@
+"""From readings to one trusted history in canonical units."""

@@ -1,0 +1,1 @@
+"""From frames to MongoDB, idempotently, and the publishing of a run."""
