@@ -1,8 +1,9 @@
 """What crosses from step to step: frozen results of frames and counts that must close."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
+from operator import add
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,20 @@ from tasks.common.errors import UnbalancedCountsError
 
 SeriesStatus = Literal["model", "fallback", "stale", "withheld"]
 RunState = Literal["COMPLETED", "DEGRADED", "FAILED"]
+
+
+def check_closes(where: str, received: int, accounted: int) -> None:
+    """Hold the law of every count: what came in is what is accounted for.
+
+    Raises:
+        UnbalancedCountsError: it is not.
+    """
+    if received != accounted:
+        msg = (
+            f"The counts of {where} do not close: {received} came in, {accounted} are accounted "
+            "for; this is a fault of the pipeline, report it with the run's JSON."
+        )
+        raise UnbalancedCountsError(msg)
 
 
 @dataclass(frozen=True)
@@ -31,10 +46,8 @@ class Tally:
         """Add field by field; rejections by rule."""
         rules = sorted({*self.rejected, *other.rejected})
         return Tally(
-            self.read + other.read,
-            self.kept + other.kept,
-            self.blank + other.blank,
-            self.duplicate + other.duplicate,
+            *map(add, (self.read, self.kept), (other.read, other.kept)),
+            *map(add, (self.blank, self.duplicate), (other.blank, other.duplicate)),
             {rule: self.rejected.get(rule, 0) + other.rejected.get(rule, 0) for rule in rules},
         )
 
@@ -45,12 +58,7 @@ class Tally:
             UnbalancedCountsError: read is not kept + blank + duplicate + rejected.
         """
         accounted = self.kept + self.blank + self.duplicate + sum(self.rejected.values())
-        if self.read != accounted:
-            msg = (
-                f"The counts of {where} do not close: read {self.read}, accounted {accounted}; "
-                "this is a fault of the pipeline, report it with the object."
-            )
-            raise UnbalancedCountsError(msg)
+        check_closes(where, self.read, accounted)
         return self
 
 
@@ -249,14 +257,7 @@ class WriteCounts:
 
     def __add__(self, other: "WriteCounts") -> "WriteCounts":
         """Add field by field."""
-        return WriteCounts(
-            self.received + other.received,
-            self.inserted + other.inserted,
-            self.modified + other.modified,
-            self.unchanged + other.unchanged,
-            self.duplicate + other.duplicate,
-            self.rejected + other.rejected,
-        )
+        return WriteCounts(*map(add, astuple(self), astuple(other)))
 
     def check(self, where: str) -> "WriteCounts":
         """Return itself when it closes.
@@ -264,13 +265,8 @@ class WriteCounts:
         Raises:
             UnbalancedCountsError: received is not the sum of the rest.
         """
-        accounted = self.inserted + self.modified + self.unchanged + self.duplicate + self.rejected
-        if self.received != accounted:
-            msg = (
-                f"The counts of {where} do not close: received {self.received}, accounted "
-                f"{accounted}; this is a fault of the pipeline, report it with the run id."
-            )
-            raise UnbalancedCountsError(msg)
+        accounted = sum(astuple(self)) - self.received
+        check_closes(where, self.received, accounted)
         return self
 
 
