@@ -168,7 +168,7 @@ class Transformed:
         gaps: series_id, start_at, steps: every gap on the native grid.
         stations: as extracted.
         files: every file of the processed layer, this run's included.
-        duplicate: records dropped because another object held a later version.
+        tally: the run's counts of records, duplicates between objects included.
         observations: rows written to the processed layer by this run.
         input_hash: sha256 over the history; equal input gives an equal hash.
     """
@@ -180,7 +180,7 @@ class Transformed:
     stations: pl.DataFrame
     files: tuple[ProcessedFile, ...]
     manifest_key: str | None
-    duplicate: int
+    tally: Tally
     observations: int
     input_hash: str
     output: str
