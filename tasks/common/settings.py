@@ -1,10 +1,12 @@
 """Every setting of the project, once: environment variable, default, meaning.
 
-`env.example` holds the same list; a law test keeps them equal.
+`python -m tasks.common.settings` prints env.example; a law test keeps them equal.
 """
 
 import os
 import re
+import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,6 +63,11 @@ class Settings(BaseSettings):
         default=None,
         description="Replica set to write to. Unset: `python -m flows.forecast` starts an "
         "embedded one. Set: nothing is ever started.",
+        examples=[
+            "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+            "mongodb://USER:PASSWORD@mongo-1.mongo.internal,mongo-2.mongo.internal,"
+            "mongo-3.mongo.internal/?replicaSet=rs0&tls=true&tlsCAFile=/etc/ssl/mongo/ca.pem",
+        ],
     )
     mongodb_database: str = Field(default="forecast_2_0", description="Name of the database.")
     forecast_workers: int | None = Field(
@@ -120,3 +127,20 @@ def redact_uri(uri: str) -> str:
 def runs_on_ecs() -> bool:
     """Tell whether this process is an ECS task (the agent sets its metadata address)."""
     return "ECS_CONTAINER_METADATA_URI_V4" in os.environ
+
+
+def render_example() -> str:
+    """Give env.example: every setting with its meaning and default, one block each."""
+    blocks = ["# Copy to .env. Every line is optional; an empty value counts as unset."]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else field.default
+        words = textwrap.fill(
+            field.description or "", 96, initial_indent="# ", subsequent_indent="# "
+        )
+        examples = [f"# {name.upper()}={example}" for example in field.examples or ()]
+        blocks.append("\n".join([words, *examples, f"{name.upper()}={default}"]))
+    return "\n\n".join(blocks) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_example())

@@ -1,0 +1,57 @@
+# Everything a person types. `make run` and `make test` set up what they need by themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+# Prefect's own files stay inside the checkout, and nothing is sent home.
+export PREFECT_HOME ?= $(CURDIR)/.local/prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export DO_NOT_TRACK ?= 1
+
+.PHONY: help install run serve test check bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# requirements-dev.lock contains requirements.lock at the same versions, so the second only adds.
+.venv/runtime.stamp: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing $$(grep -c '^[a-z].*==' $<) locked packages into .venv (about a minute)"
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $<
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock .venv/runtime.stamp
+	@echo "Adding the locked packages of the tests"
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $<
+	@touch $@
+
+install: .venv/dev.stamp ## Install everything into .venv
+
+run: .venv/runtime.stamp ## Run the pipeline once; with nothing configured, on demo data
+	@$(BIN)/python -m flows.forecast $(ARGS)
+
+serve: .venv/runtime.stamp ## Serve the flow to a Prefect server (set PREFECT_API_URL)
+	@$(BIN)/python -m flows.forecast serve
+
+test: .venv/dev.stamp ## Check and test everything, on real servers
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: .venv/dev.stamp ## Format, lint, types, laws of import
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ty check --quiet
+	@$(BIN)/lint-imports --no-cache > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
+	@echo "format, lint, types and imports: fine"
+
+bench: .venv/dev.stamp ## Measure; ARGS="ingest --json" picks one
+	@$(BIN)/python -m tests.bench $(or $(ARGS),ingest)
+
+lock: ## Resolve the locks anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  pyproject.toml --extra embedded -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  pyproject.toml --extra embedded --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment, the demo lake and the embedded database
+	rm -rf .venv .local

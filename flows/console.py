@@ -1,0 +1,184 @@
+"""The command line of the flows: arguments in, a summary and an exit code out.
+
+Exit codes: 0 COMPLETED, 3 DEGRADED, 1 FAILED, 2 wrong usage or configuration.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+from prefect.settings import (
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+from rich.console import Console
+
+from deployments.local.demo import fill_lake, latest_issue_time, read_demo
+from deployments.local.mongod import running_mongod
+from flows.forecast import forecast_pipeline
+from tasks.common.accounts import EXIT_CODES
+from tasks.common.errors import ConfigurationError, PipelineError
+from tasks.common.settings import Settings, load_settings, runs_on_ecs
+from tasks.report.document import RunReport
+from tasks.report.render import render_terminal
+from tasks.report.task import FailedRunError
+
+USAGE_EXIT: Final = 2
+_LOCAL: Final = Path(".local")
+_stderr = Console(stderr=True)
+
+app = App(
+    name="python -m flows.forecast",
+    help="Forecast every series eleven days ahead and publish the run to MongoDB. "
+    "With nothing configured: an embedded MongoDB and a demo lake under ./.local.",
+)
+
+
+@app.default
+def run(
+    *,
+    lake: str | None = None,
+    as_of: str | None = None,
+    horizon_days: int = 11,
+    series: str = "*",
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    json: Path | None = None,
+) -> int:
+    """Run the pipeline once, here, and print its summary.
+
+    Examples: `python -m flows.forecast`;
+    `python -m flows.forecast --lake s3://landing --as-of 2019-11-06T22:00+01:00 --series 'rte:*'`
+
+    Args:
+        lake: Folder or s3://bucket/prefix of raw objects; default LAKE_URI, .local/lake.
+        as_of: Issue time, ISO with its offset; nothing at or after it trains a model.
+        horizon_days: Days ahead, to the end of the last local day.
+        series: Pattern of series ids, for example 'rte:*' or '*:air_temperature'.
+        dry_run: Write nothing, neither to the lake nor to MongoDB.
+        json: Also write the report as JSON to this file; - is standard output.
+    """
+    instant = _parse_instant(as_of) if as_of else None
+    with _prepared(lake, instant, dry_run=dry_run) as ground, _quiet_prefect():
+        state = forecast_pipeline(
+            lake=lake,
+            as_of=ground.as_of,
+            horizon_days=horizon_days,
+            series=series,
+            dry_run=dry_run,
+            return_state=True,
+        )
+    outcome = state.result(raise_on_failure=False)
+    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
+    return _show(told, json) if isinstance(told, RunReport) else _explain(outcome)
+
+
+@app.command
+def serve(*, name: str = "forecast-local") -> None:
+    """Serve the flow to the Prefect UI, on its weekly schedule, until interrupted.
+
+    Start a server first: `prefect server start`, and set PREFECT_API_URL to its address.
+
+    Args:
+        name: Name of the deployment in the UI.
+    """
+    with _prepared(None, None, dry_run=False):
+        forecast_pipeline.serve(name=name, cron="0 22 * * 3", paused_on_shutdown=False)
+
+
+def forecast_command() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = app(exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        code = USAGE_EXIT
+    except PipelineError as error:
+        code = _explain(error)
+    sys.exit(code or 0)
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What a run stands on: the issue time to use, None for the run's own start."""
+
+    as_of: datetime | None
+
+
+@contextmanager
+def _prepared(lake: str | None, as_of: datetime | None, *, dry_run: bool) -> Iterator[_Ground]:
+    """Start what is not configured (MongoDB, demo lake), saying so, and end it afterwards."""
+    settings = load_settings()
+    if lake is None and as_of is None and not runs_on_ecs():
+        as_of = _prepare_demo(settings)
+    if settings.mongodb_uri is not None or dry_run:
+        yield _Ground(as_of)
+        return
+    with running_mongod(_LOCAL / "mongo") as uri:
+        _stderr.print(f"MongoDB: MONGODB_URI is not set, so an embedded one serves at {uri}.")
+        os.environ["MONGODB_URI"] = uri
+        try:
+            yield _Ground(as_of)
+        finally:
+            del os.environ["MONGODB_URI"]
+
+
+def _prepare_demo(settings: Settings) -> datetime | None:
+    """Fill the default lake with demo data if it is empty; give the demo's issue time."""
+    folder = Path(settings.lake_uri)
+    if settings.lake_uri != Settings.model_fields["lake_uri"].default:
+        return None
+    if not folder.exists() or not any(folder.iterdir()):
+        fill_lake(folder, as_of=latest_issue_time(datetime.now(UTC)))
+    demo = read_demo(folder)
+    if demo is None:
+        return None
+    _stderr.print(
+        f"Lake: LAKE_URI is not set, so {folder} serves, with simulated data up to "
+        f"{demo.as_of:%Y-%m-%d %H:%M} UTC."
+    )
+    return demo.as_of
+
+
+@contextmanager
+def _quiet_prefect() -> Iterator[None]:
+    """Give Prefect's temporary server time to start on a busy machine, and no telemetry."""
+    with temporary_settings(
+        {
+            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+            PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        }
+    ):
+        yield
+
+
+def _parse_instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"--as-of is {text!r}: give an ISO instant such as 2019-11-06T22:00+01:00."
+        raise ConfigurationError(msg) from None
+    if instant.tzinfo is None:
+        msg = f"--as-of is {text!r}, without its offset: add one, such as {text}+01:00."
+        raise ConfigurationError(msg)
+    return instant
+
+
+def _show(report: RunReport, json: Path | None) -> int:
+    to_stdout = json == Path("-")
+    Console(stderr=to_stdout).print(render_terminal(report))
+    if to_stdout:
+        sys.stdout.write(report.model_dump_json(indent=1) + "\n")
+    elif json is not None:
+        json.write_text(report.model_dump_json(indent=1) + "\n")
+    return EXIT_CODES[report.state]
+
+
+def _explain(error: object) -> int:
+    _stderr.print(f"[bold red]{type(error).__name__}[/]: {error}", soft_wrap=True)
+    return USAGE_EXIT if isinstance(error, ConfigurationError) else EXIT_CODES["FAILED"]

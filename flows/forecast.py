@@ -1,0 +1,68 @@
+"""forecast_pipeline: every Wednesday at 22:00 Europe/Paris, from landed objects to a published run.
+
+python -m flows.forecast --help
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from prefect import flow
+from prefect.states import State
+from pydantic import Field
+
+from tasks.extract.task import extract
+from tasks.forecast.task import forecast
+from tasks.report.document import RunReport
+from tasks.report.task import conclude, report
+from tasks.transform.task import transform
+from tasks.upsert.task import upsert
+
+
+@flow(name="forecast_pipeline", validate_parameters=True)
+def forecast_pipeline(
+    lake: Annotated[
+        str | None,
+        Field(
+            description="Where raw objects are read: a folder or s3://bucket/prefix. "
+            "Empty: the setting LAKE_URI.",
+        ),
+    ] = None,
+    as_of: Annotated[
+        datetime | None,
+        Field(
+            description="Issue time: nothing at or after it trains a model. "
+            "Empty: the run's scheduled start. Give a past Wednesday to run it again.",
+        ),
+    ] = None,
+    horizon_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=31,
+            description="Days ahead, to the end of the last local day; 11 reach the Sunday of "
+            "the next ISO week.",
+        ),
+    ] = 11,
+    series: Annotated[
+        str,
+        Field(
+            description="Which series to forecast, as a pattern: rte:* or *:air_temperature.",
+        ),
+    ] = "*",
+    dry_run: Annotated[
+        bool,
+        Field(description="Do everything but write: neither the lake nor MongoDB changes."),
+    ] = False,
+) -> State[RunReport]:
+    """Read what landed, make one trusted history, forecast every series, publish, report."""
+    readings = extract(lake=lake, as_of=as_of, dry_run=dry_run)
+    history = transform(readings)
+    forecasts = forecast(history, horizon_days=horizon_days, series=series)
+    written = upsert(history, forecasts)
+    return conclude(report(readings, history, forecasts, written))
+
+
+if __name__ == "__main__":
+    from flows.console import forecast_command
+
+    forecast_command()

@@ -1,0 +1,144 @@
+"""The report of a run as data: the published schema, docs/reference/report.schema.json."""
+
+from datetime import date, datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.common.results import RunState, SeriesStatus
+
+SCHEMA_VERSION: Final = 1
+"""Raised when a reader of version n could misread a report of version n + 1."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Records(_Document):
+    """Counts of records (a station at an instant): read = kept + blank + duplicate + rejected."""
+
+    read: int
+    kept: int
+    blank: int
+    duplicate: int
+    rejected: dict[str, int] = Field(description="Rejected records by rule.")
+
+
+class Problem(_Document):
+    """One object that lost records, or was not read at all."""
+
+    key: str
+    source: str | None
+    rejected: int
+    rules: dict[str, int]
+    reason: str | None
+
+
+class Input(_Document):
+    """What was read, and where the rest went."""
+
+    lake: str
+    output: str
+    objects: dict[str, int] = Field(
+        description="Objects by fate: read, known (by an earlier run), quarantined, unmatched."
+    )
+    records: Records
+    cells: dict[str, int] = Field(description="Unreadable values in kept records, by rule.")
+    observations: int = Field(description="Rows this run added to the processed layer.")
+    manifest_key: str | None
+    quarantined: int = Field(description="Rows, cells and objects this run put to quarantine.")
+    problems: list[Problem] = Field(description="Worst objects first, at most 20.")
+
+
+class SeriesMember(_Document):
+    """One method's part in a series."""
+
+    name: str
+    mae: float | None
+    weight: float
+    seconds: float
+    failure: str | None
+
+
+class Series(_Document):
+    """One series: how good its data are, how it was forecast, and how good that was in backtest."""
+
+    series_id: str
+    variable: str
+    unit: str
+    status: SeriesStatus
+    reason: str
+    published: str | None = Field(description="Method whose points stand in MongoDB.")
+    naive: str | None = Field(description="The better naive.")
+    mae: float | None
+    naive_mae: float | None
+    skill: float | None = Field(description="1 - mae / naive_mae over the backtest.")
+    coverage80: float | None
+    coverage95: float | None
+    trained_from: datetime | None
+    trained_to: datetime | None
+    trained_rows: int
+    seconds: float
+    expected: int = Field(description="Steps on the native grid, first to newest value.")
+    present: int
+    gaps: int = Field(description="Missing steps on the native grid.")
+    longest_gap_h: float
+    newest_at: datetime | None
+    freshness_h: float | None = Field(description="Age of the newest value at the issue time.")
+    suspect: int
+    failed: int
+    members: list[SeriesMember]
+
+
+class DemandDay(_Document):
+    """One local day (Europe/Paris) of a demand forecast, as ENTSO-E 6.1.C counts it."""
+
+    series_id: str
+    on: date
+    hours: float = Field(description="23 or 25 when the clocks change.")
+    minimum_mw: float
+    maximum_mw: float
+    energy_mwh: float
+
+
+class Collection(_Document):
+    """What MongoDB made of one collection's documents."""
+
+    received: int
+    inserted: int
+    modified: int
+    unchanged: int
+    duplicate: int
+    rejected: int
+
+
+class Publication(_Document):
+    """Where the run stands in MongoDB."""
+
+    database: str
+    published: bool = Field(description="Whether `current` points to this run.")
+    previous_run_id: str | None
+    collections: dict[str, Collection]
+    notes: list[str]
+
+
+class RunReport(_Document):
+    """One run of forecast_pipeline, whole."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    state: RunState
+    verdict: str = Field(description="The state and its reasons in one sentence.")
+    reasons: list[str]
+    issue_at: datetime = Field(description="Issue time: nothing later trained a model.")
+    horizon_end: datetime
+    dry_run: bool
+    environment: str
+    cluster: str
+    git_sha: str
+    versions: dict[str, str]
+    input: Input
+    series: list[Series] = Field(description="Troubled series first, then by name.")
+    demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
+    mongodb: Publication

@@ -1,0 +1,174 @@
+"""A RunReport for eyes: markdown for Prefect's artifact, tables for the terminal."""
+
+from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tasks.report.document import RunReport, Series
+from tasks.report.summary import MARKET_ZONE
+
+_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
+_STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
+
+
+def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
+    """Give the summary for a terminal of 100 columns; `rows` bounds the table of series."""
+    parts: list[RenderableType] = [
+        Text(report.verdict, style=_STYLE[report.state]),
+        *(Text.from_markup(line) for line in _describe_lines(report)),
+        _tabulate_series(report.series[:rows]),
+    ]
+    if len(report.series) > rows:
+        parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
+    if report.demand_next_week:
+        parts.append(_tabulate_demand(report))
+    return Group(*parts)
+
+
+def render_markdown(report: RunReport) -> str:
+    """Give the summary as markdown; text from outside is fenced by backticks."""
+    lines = [f"# {report.state}", "", report.verdict, ""]
+    lines += [f"- {_plain(line)}" for line in _describe_lines(report)]
+    if report.demand_next_week:
+        lines += ["", "## Demand, next ISO week", "", *_write_demand(report)]
+    lines += ["", "## Series", "", *_write_series(report.series[:60])]
+    if report.input.problems:
+        lines += ["", "## Rejected", "", "| object | rejected | why |", "|---|---|---|"]
+        lines += [
+            f"| {_code(problem.key)} | {problem.rejected} | "
+            f"{_code(problem.reason or _join_counts(problem.rules))} |"
+            for problem in report.input.problems
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def tabulate_for_prefect(report: RunReport) -> list[dict[str, str]]:
+    """Give one row per series for Prefect's table artifact, troubled ones first."""
+    return [dict(zip(_HEADERS, _cells(series), strict=True)) for series in report.series]
+
+
+_HEADERS = ("series", "status", "skill", "cover80/95", "MAE", "naive", "present", "age h")
+
+
+def _cells(series: Series) -> tuple[str, ...]:
+    present = 100 * series.present / series.expected if series.expected else 0.0
+    return (
+        series.series_id,
+        series.status,
+        _percent(series.skill),
+        f"{_percent(series.coverage80)}/{_percent(series.coverage95)}",
+        _figure(series.mae),
+        f"{_figure(series.naive_mae)} {series.naive or ''}".strip(),
+        f"{present:.1f}%",
+        _figure(series.freshness_h),
+    )
+
+
+def _describe_lines(report: RunReport) -> Iterator[str]:
+    """Give the run in sentences, as rich markup with everything foreign escaped."""
+    given, records = report.input, report.input.records
+    issued = report.issue_at.astimezone(ZoneInfo(MARKET_ZONE))
+    end = report.horizon_end.astimezone(ZoneInfo(MARKET_ZONE))
+    yield (
+        f"Run [bold]{escape(report.run_id)}[/], issued {issued:%a %Y-%m-%d %H:%M} {MARKET_ZONE}, "
+        f"forecasts until {end:%a %Y-%m-%d %H:%M}."
+    )
+    yield (
+        f"Read {records.read:,} records: {records.kept:,} kept, {records.blank:,} blank, "
+        f"{records.duplicate:,} duplicate, {sum(records.rejected.values()):,} rejected"
+        + (f" ({escape(_join_counts(records.rejected))})" if records.rejected else "")
+        + "."
+    )
+    yield f"Objects in {escape(given.lake)}: {escape(_join_counts(given.objects))}."
+    if given.cells:
+        yield f"Unreadable values in kept records: {escape(_join_counts(given.cells))}."
+    for problem in given.problems[:3]:
+        why = problem.reason or _join_counts(problem.rules)
+        yield f"Quarantine: {escape(problem.key)}: {escape(why)}"
+    yield _describe_place(report)
+    for note in report.mongodb.notes:
+        yield f"Note: {escape(note)}"
+
+
+def _describe_place(report: RunReport) -> str:
+    place = escape(report.mongodb.database)
+    if report.dry_run:
+        return "Dry run: nothing was written, neither to the lake nor to MongoDB."
+    written = ", ".join(
+        f"{name} {c.inserted:,} new {c.modified:,} changed {c.unchanged:,} same"
+        for name, c in report.mongodb.collections.items()
+    )
+    verb = "Published" if report.mongodb.published else "Stored, not published,"
+    return f"{verb} in {place}: {escape(written)}."
+
+
+def _tabulate_series(series: Iterable[Series]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for header in _HEADERS:
+        table.add_column(header, justify="left" if header in ("series", "status") else "right")
+    for one in series:
+        cells = [escape(cell) for cell in _cells(one)]
+        style = _STATUS_STYLE[one.status]
+        table.add_row(cells[0], f"[{style}]{cells[1]}[/]", *cells[2:])
+    return table
+
+
+def _tabulate_demand(report: RunReport) -> Table:
+    table = Table(
+        title="Demand, next ISO week (local days)", title_justify="left", box=box.SIMPLE_HEAD
+    )
+    for header in ("day", "minimum MW", "maximum MW", "energy MWh"):
+        table.add_column(header, justify="left" if header == "day" else "right")
+    for day in report.demand_next_week:
+        table.add_row(
+            f"{day.on:%a %Y-%m-%d}",
+            f"{day.minimum_mw:,.0f}",
+            f"{day.maximum_mw:,.0f}",
+            f"{day.energy_mwh:,.0f}",
+        )
+    return table
+
+
+def _write_demand(report: RunReport) -> Iterator[str]:
+    yield "| series | day | minimum MW | maximum MW | energy MWh |"
+    yield "|---|---|--:|--:|--:|"
+    for day in report.demand_next_week:
+        yield (
+            f"| {_code(day.series_id)} | {day.on:%a %Y-%m-%d} | {day.minimum_mw:,.0f} "
+            f"| {day.maximum_mw:,.0f} | {day.energy_mwh:,.0f} |"
+        )
+
+
+def _write_series(series: Iterable[Series]) -> Iterator[str]:
+    yield "| " + " | ".join(_HEADERS) + " | why |"
+    yield "|" + "---|" * (len(_HEADERS) + 1)
+    for one in series:
+        first, *rest = _cells(one)
+        yield f"| {_code(first)} | " + " | ".join(rest) + f" | {_code(one.reason)} |"
+
+
+def _join_counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in sorted(counts.items()))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
+
+
+def _figure(number: float | None) -> str:
+    return "-" if number is None else f"{number:.3g}"
+
+
+def _plain(markup: str) -> str:
+    return Text.from_markup(markup).plain.replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """Fence foreign text: no pipe ends a cell, no backtick ends the fence, no line breaks out."""
+    flat = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    return f"`{flat}`"

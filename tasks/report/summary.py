@@ -1,0 +1,153 @@
+"""Results of the steps become one RunReport."""
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from tasks.common.accounts import is_troubled, judge_run
+from tasks.common.results import (
+    Extracted,
+    Forecasted,
+    ObjectOutcome,
+    SeriesOutcome,
+    Transformed,
+    Written,
+)
+from tasks.common.settings import Settings, redact_uri
+from tasks.report.document import (
+    Collection,
+    DemandDay,
+    Input,
+    Problem,
+    Publication,
+    Records,
+    RunReport,
+    Series,
+    SeriesMember,
+)
+
+MARKET_ZONE: Final = "Europe/Paris"
+"""Local days of demand are days of this clock."""
+
+_REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "pymongo", "obstore")
+
+
+def summarise_run(
+    extracted: Extracted,
+    transformed: Transformed,
+    forecasted: Forecasted,
+    written: Written,
+    settings: Settings,
+) -> RunReport:
+    """Put the results of the four steps into one report, judged by the settings' budget."""
+    verdict = judge_run(transformed.tally, forecasted.outcomes, settings)
+    return RunReport(
+        run_id=written.run_id,
+        state=verdict.state,
+        verdict=verdict.sentence,
+        reasons=list(verdict.reasons),
+        issue_at=forecasted.as_of,
+        horizon_end=forecasted.horizon_end,
+        dry_run=extracted.dry_run,
+        environment=settings.environment,
+        cluster=settings.cluster,
+        git_sha=settings.git_sha,
+        versions={name: version(name) for name in _REPORTED_VERSIONS},
+        input=_describe_input(extracted, transformed),
+        series=_describe_series(transformed.series, forecasted.outcomes),
+        demand_next_week=_sum_demand_days(forecasted, transformed.series),
+        mongodb=_describe_publication(written),
+    )
+
+
+def _describe_input(extracted: Extracted, transformed: Transformed) -> Input:
+    tally = transformed.tally.check("the run")
+    return Input(
+        lake=redact_uri(extracted.lake),
+        output=redact_uri(extracted.output),
+        objects=dict(Counter(outcome.status for outcome in extracted.objects)),
+        records=Records(
+            read=tally.read,
+            kept=tally.kept,
+            blank=tally.blank,
+            duplicate=tally.duplicate,
+            rejected=dict(tally.rejected),
+        ),
+        cells=dict(extracted.cells),
+        observations=transformed.observations,
+        manifest_key=transformed.manifest_key,
+        quarantined=extracted.quarantine.height,
+        problems=_list_problems(extracted.objects),
+    )
+
+
+def _list_problems(objects: tuple[ObjectOutcome, ...]) -> list[Problem]:
+    lossy = [o for o in objects if o.status == "quarantined" or o.tally.rejected]
+    lossy.sort(key=lambda o: (o.status != "quarantined", -sum(o.tally.rejected.values()), o.key))
+    return [
+        Problem(
+            key=o.key,
+            source=o.source_id,
+            rejected=sum(o.tally.rejected.values()),
+            rules=dict(o.tally.rejected),
+            reason=o.reason,
+        )
+        for o in lossy[:20]
+    ]
+
+
+def _describe_series(series: pl.DataFrame, outcomes: tuple[SeriesOutcome, ...]) -> list[Series]:
+    quality = {row["series_id"]: row for row in series.iter_rows(named=True)}
+    ranked = sorted(outcomes, key=lambda o: (not is_troubled(o), o.status == "model", o.series_id))
+    return [_describe_one(outcome, quality[outcome.series_id]) for outcome in ranked]
+
+
+def _describe_one(outcome: SeriesOutcome, quality: dict[str, Any]) -> Series:
+    told = {name: getattr(outcome, name) for name in Series.model_fields if hasattr(outcome, name)}
+    known = {name: quality[name] for name in Series.model_fields if name in quality}
+    members = [SeriesMember(**asdict(member)) for member in outcome.members]
+    return Series.model_validate(known | told | {"members": members})
+
+
+def _sum_demand_days(forecasted: Forecasted, series: pl.DataFrame) -> list[DemandDay]:
+    """Give minimum, maximum and energy per local day of the ISO week after the issue time."""
+    issued = forecasted.as_of.astimezone(ZoneInfo(MARKET_ZONE)).date()
+    monday = issued + timedelta(days=7 - issued.weekday())
+    hours = pl.col("step_minutes").first() * pl.len() / 60
+    days = (
+        forecasted.points.join(
+            series.filter(pl.col("variable") == "electricity_demand").select(
+                "series_id", "step_minutes"
+            ),
+            on="series_id",
+        )
+        .with_columns(on=pl.col("at").dt.convert_time_zone(MARKET_ZONE).dt.date())
+        .filter(pl.col("on").is_between(monday, monday + timedelta(days=6)))
+        .group_by("series_id", "on")
+        .agg(
+            hours=hours,
+            minimum_mw=pl.col("value").min(),
+            maximum_mw=pl.col("value").max(),
+            energy_mwh=(pl.col("value") * pl.col("step_minutes") / 60).sum(),
+        )
+        .sort("series_id", "on")
+    )
+    return [DemandDay.model_validate(row) for row in days.iter_rows(named=True)]
+
+
+def _describe_publication(written: Written) -> Publication:
+    return Publication(
+        database=written.database,
+        published=written.published,
+        previous_run_id=written.previous_run_id,
+        collections={
+            name: Collection(**asdict(counts.check(f"collection {name}")))
+            for name, counts in written.counts.items()
+        },
+        notes=list(written.notes),
+    )

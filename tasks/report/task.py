@@ -1,0 +1,55 @@
+"""The door of the room: report a run to people, to Prefect and to the lake."""
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Failed, State
+from prefect.tasks import exponential_backoff
+
+from tasks.common.errors import TerminalError, is_worth_retrying
+from tasks.common.objects import open_store
+from tasks.common.results import Extracted, Forecasted, Transformed, Written
+from tasks.common.settings import load_settings
+from tasks.report.archive import archive_report
+from tasks.report.document import RunReport
+from tasks.report.render import render_markdown, tabulate_for_prefect
+from tasks.report.summary import summarise_run
+
+
+@task(
+    name="report",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_worth_retrying,
+    cache_policy=NO_CACHE,
+)
+def report(
+    extracted: Extracted, transformed: Transformed, forecasted: Forecasted, written: Written
+) -> RunReport:
+    """Report one run: JSON in the lake, artifacts in Prefect, and the verdict."""
+    settings, logger = load_settings(), get_run_logger()
+    told = summarise_run(extracted, transformed, forecasted, written, settings)
+    if not told.dry_run:
+        key = archive_report(told, open_store(extracted.output, settings))
+        logger.info("Report archived as %s in %s", key, extracted.output)
+    create_markdown_artifact(render_markdown(told), key="forecast-run", description=told.verdict)
+    create_table_artifact(tabulate_for_prefect(told), key="forecast-series")
+    logger.info("%s", told.verdict)
+    return told
+
+
+class FailedRunError(TerminalError):
+    """A run whose verdict is FAILED, with the report that says why."""
+
+    def __init__(self, told: RunReport) -> None:
+        """Carry the report; the verdict is the message."""
+        super().__init__(told.verdict)
+        self.report = told
+
+
+def conclude(told: RunReport) -> State[RunReport]:
+    """Give the flow the state that the verdict names: COMPLETED, DEGRADED or FAILED."""
+    if told.state == "FAILED":
+        return Failed(name=told.state, message=told.verdict, data=FailedRunError(told))
+    return Completed(name=told.state, message=told.verdict, data=told)
