@@ -1,65 +1,22 @@
 """What crosses from step to step: frozen results of frames and counts that must close."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import add
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from tasks.common.errors import UnbalancedCountsError
-
-SeriesStatus = Literal["model", "fallback", "stale", "withheld"]
-RunState = Literal["COMPLETED", "DEGRADED", "FAILED"]
-
-
-def check_closes(where: str, received: int, accounted: int) -> None:
-    """Hold the law of every count: what came in is what is accounted for.
-
-    Raises:
-        UnbalancedCountsError: it is not.
-    """
-    if received != accounted:
-        msg = (
-            f"The counts of {where} do not close: {received} came in, {accounted} are accounted "
-            "for; this is a fault of the pipeline, report it with the run's JSON."
-        )
-        raise UnbalancedCountsError(msg)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Counts of records (a station at an instant) at the edge.
-
-    Guarantees nothing by itself: `check` raises when read differs from the sum of the rest.
-    """
-
-    read: int = 0
-    kept: int = 0
-    blank: int = 0
-    duplicate: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        """Add field by field; rejections by rule."""
-        rules = sorted({*self.rejected, *other.rejected})
-        return Tally(
-            *map(add, (self.read, self.kept), (other.read, other.kept)),
-            *map(add, (self.blank, self.duplicate), (other.blank, other.duplicate)),
-            {rule: self.rejected.get(rule, 0) + other.rejected.get(rule, 0) for rule in rules},
-        )
-
-    def check(self, where: str) -> "Tally":
-        """Return itself when it closes.
-
-        Raises:
-            UnbalancedCountsError: read is not kept + blank + duplicate + rejected.
-        """
-        accounted = self.kept + self.blank + self.duplicate + sum(self.rejected.values())
-        check_closes(where, self.read, accounted)
-        return self
+from tasks.common.accounts import (  # noqa: F401
+    Member,
+    RunState,
+    SeriesOutcome,
+    SeriesStatus,
+    Tally,
+    WriteCounts,
+    check_closes,
+)
 
 
 @dataclass(frozen=True)
@@ -188,45 +145,6 @@ class Transformed:
 
 
 @dataclass(frozen=True)
-class Member:
-    """One method's part in one series: `mae` in the backtest, `weight` in the combination."""
-
-    name: str
-    mae: float | None
-    weight: float
-    seconds: float
-    failure: str | None = None
-
-
-@dataclass(frozen=True)
-class SeriesOutcome:
-    """How one series ended, and why, in words.
-
-    Attributes:
-        skill: 1 - MAE of the published method / MAE of the better naive, in the backtest.
-        naive: name of the better naive.
-        coverage80: share of the backtest's truths inside the 80 % interval, leave-one-window-out.
-    """
-
-    series_id: str
-    status: SeriesStatus
-    reason: str
-    members: tuple[Member, ...] = ()
-    published: str | None = None
-    naive: str | None = None
-    mae: float | None = None
-    naive_mae: float | None = None
-    skill: float | None = None
-    coverage80: float | None = None
-    coverage95: float | None = None
-    trained_rows: int = 0
-    trained_from: datetime | None = None
-    trained_to: datetime | None = None
-    windows: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class Forecasted:
     """All forecasts of one issue time.
 
@@ -242,32 +160,6 @@ class Forecasted:
     outcomes: tuple[SeriesOutcome, ...]
     config_hash: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class WriteCounts:
-    """What MongoDB made of the documents it was given."""
-
-    received: int = 0
-    inserted: int = 0
-    modified: int = 0
-    unchanged: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-
-    def __add__(self, other: "WriteCounts") -> "WriteCounts":
-        """Add field by field."""
-        return WriteCounts(*map(add, astuple(self), astuple(other)))
-
-    def check(self, where: str) -> "WriteCounts":
-        """Return itself when it closes.
-
-        Raises:
-            UnbalancedCountsError: received is not the sum of the rest.
-        """
-        accounted = sum(astuple(self)) - self.received
-        check_closes(where, self.received, accounted)
-        return self
 
 
 @dataclass(frozen=True)
