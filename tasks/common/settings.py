@@ -65,8 +65,7 @@ class Settings(BaseSettings):
         "embedded one. Set: nothing is ever started.",
         examples=[
             "mongodb://127.0.0.1:27017/?replicaSet=rs0",
-            "mongodb://USER:PASSWORD@mongo-1.mongo.internal,mongo-2.mongo.internal/"
-            + "?replicaSet=rs0&tls=true&tlsCAFile=/etc/ssl/mongo/ca.pem",
+            "mongodb://USER:PASSWORD@mongo-1.mongo.internal/?replicaSet=rs0&tls=true",
         ],
     )
     mongodb_database: str = Field(default="forecast_2_0", description="Name of the database.")

@@ -1,5 +1,6 @@
 """A RunReport for eyes: markdown for Prefect's artifact, tables for the terminal."""
 
+import re
 from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from tasks.report.document import RunReport, Series
 from tasks.report.summary import MARKET_ZONE
 
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
 _STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
 
@@ -32,7 +34,7 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
 
 def render_markdown(report: RunReport) -> str:
     """Give the summary as markdown; text from outside is fenced by backticks."""
-    lines = [f"# {report.state}", "", report.verdict, ""]
+    lines = [f"# {report.state}", "", _plain(escape(report.verdict)), ""]
     lines += [f"- {_plain(line)}" for line in _describe_lines(report)]
     if report.demand_next_week:
         lines += ["", "## Demand, next ISO week", "", *_write_demand(report)]
@@ -165,7 +167,8 @@ def _figure(number: float | None) -> str:
 
 
 def _plain(markup: str) -> str:
-    return Text.from_markup(markup).plain.replace("<", "&lt;")
+    """Give a sentence as markdown that stays text: every character with a meaning is escaped."""
+    return _MARKDOWN.sub(r"\\\1", Text.from_markup(markup).plain)
 
 
 def _code(text: str) -> str:
