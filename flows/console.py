@@ -22,7 +22,7 @@ from rich.console import Console
 
 from deployments.local.demo import fill_lake, latest_issue_time, read_demo
 from deployments.local.mongod import running_mongod
-from flows.forecast import forecast_pipeline
+from flows.forecast import WEEKLY, forecast_pipeline
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError, PipelineError
 from tasks.common.settings import Settings, load_settings, runs_on_ecs
@@ -89,7 +89,7 @@ def serve(*, name: str = "forecast-local") -> None:
         name: Name of the deployment in the UI.
     """
     with _prepared(None, None, dry_run=False):
-        forecast_pipeline.serve(name=name, cron="0 22 * * 3", paused_on_shutdown=False)
+        forecast_pipeline.serve(name=name, schedule=WEEKLY)
 
 
 def forecast_command() -> NoReturn:

@@ -4,9 +4,10 @@ python -m flows.forecast --help
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from prefect import flow
+from prefect.schedules import Cron
 from prefect.states import State
 from pydantic import Field
 
@@ -16,6 +17,9 @@ from tasks.report.document import RunReport
 from tasks.report.task import conclude, report
 from tasks.transform.task import transform
 from tasks.upsert.task import upsert
+
+WEEKLY: Final = Cron("0 22 * * 3", timezone="Europe/Paris")
+"""Wednesday 22:00 on the clocks of France, summer and winter: 20:00Z and 21:00Z."""
 
 
 @flow(name="forecast_pipeline", validate_parameters=True)

@@ -1,5 +1,10 @@
-"""The report of a run as data: the published schema, docs/reference/report.schema.json."""
+"""The report of a run as data; `python -m tasks.report.document` prints its JSON schema.
 
+The published copy is docs/reference/report.schema.json; a law test keeps them equal.
+"""
+
+import json
+import sys
 from datetime import date, datetime
 from typing import Final
 
@@ -142,3 +147,7 @@ class RunReport(_Document):
     series: list[Series] = Field(description="Troubled series first, then by name.")
     demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
     mongodb: Publication
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(RunReport.model_json_schema(mode="serialization"), indent=1) + "\n")

@@ -1,5 +1,6 @@
 """The tree holds nothing that ties it to one machine, one registry or one secret."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.common.settings import render_example
+from tasks.report.document import RunReport
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -79,3 +81,8 @@ def test_a_pin_that_is_not_optional_is_kept(pin: tuple[str, tuple[int, int]]):
 
 def test_env_example_is_what_the_settings_say():
     assert (ROOT / "env.example").read_text() == render_example()
+
+
+def test_the_published_schema_of_the_report_is_what_the_model_says():
+    published = json.loads((ROOT / "docs/reference/report.schema.json").read_text())
+    assert published == RunReport.model_json_schema(mode="serialization")
