@@ -1,0 +1,70 @@
+"""A fresh machine, nothing configured: raw objects become published forecasts, twice the same."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.command import Ran, run_module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("first-run")
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Ran:
+    ran = run_module("flows.forecast", "--json", "report.json", cwd=folder)
+    assert ran.code == 0, ran.err
+    return ran
+
+
+@pytest.fixture(scope="module")
+def second(folder: Path, first: Ran) -> Ran:
+    assert first.code == 0
+    ran = run_module("flows.forecast", "--json", "report.json", cwd=folder)
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def test_it_says_in_two_lines_what_it_started(first: Ran):
+    assert "MONGODB_URI is not set, so an embedded one serves" in first.err
+    assert "LAKE_URI is not set" in first.err
+
+
+def test_the_summary_opens_with_the_verdict(first: Ran):
+    assert first.out.startswith("COMPLETED")
+    assert "Demand, next ISO week" in first.out
+
+
+def test_every_record_is_accounted_for(first: Ran):
+    records = first.report["input"]["records"]
+    rejected = sum(records["rejected"].values())
+    parts = records["kept"] + records["blank"] + records["duplicate"] + rejected
+    assert records["read"] == parts
+    assert rejected > 0  # the planted defects were found
+
+
+def test_demand_is_forecast_by_models_for_the_whole_next_week(first: Ran):
+    assert first.series("rte:32:electricity_demand")["status"] == "model"
+    days = first.report["demand_next_week"]
+    assert [day["hours"] for day in days] == [24.0] * 7
+
+
+def test_the_run_is_published(first: Ran):
+    assert first.report["mongodb"]["published"] is True
+    assert first.report["mongodb"]["collections"]["observations"]["inserted"] > 10_000
+
+
+def test_a_second_run_of_the_same_week_modifies_nothing(first: Ran, second: Ran):
+    assert second.report["run_id"] == first.report["run_id"]
+    changed = {
+        name: counts["inserted"] + counts["modified"]
+        for name, counts in second.report["mongodb"]["collections"].items()
+    }
+    assert set(changed.values()) <= {0}
+
+
+def test_a_second_run_reads_no_object_again(second: Ran):
+    assert second.report["input"]["records"]["read"] == 0
+    assert "read" not in second.report["input"]["objects"]
