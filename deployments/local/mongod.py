@@ -1,0 +1,249 @@
+"""A MongoDB for a machine that has none: one real mongod, a replica set of one, on loopback.
+
+`python -m deployments.local.mongod` keeps one running and prints its URI. mongod itself comes
+from MONGOD_BIN, from PATH, or from the optional extra `embedded`.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from cyclopts import App
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from deployments.local.binary import find_mongod
+from tasks.common.errors import ConfigurationError, PipelineError
+from tasks.common.settings import Settings, load_settings, runs_on_ecs
+
+DEFAULT_FOLDER: Final = Path(".local/mongo")
+PATIENCE_S: Final = 60.0
+
+_FOOTPRINT: Final = (
+    "--replSet=rs0",
+    "--bind_ip=127.0.0.1",
+    "--nounixsocket",
+    "--networkMessageCompressors=snappy,zstd",  # never zlib: CVE-2025-14847
+    "--wiredTigerCacheSizeGB=0.25",
+    "--oplogSize=16",
+    # 3 MB on disk instead of 300: no preallocated journal.
+    "--wiredTigerEngineConfigString=log=(file_max=2MB,prealloc=false)",
+    "--setParameter=diagnosticDataCollectionEnabled=false",
+)
+_NOT_INITIALISED: Final = 94
+_NOT_A_MEMBER: Final = 93
+
+
+@contextmanager
+def running_mongod(folder: Path = DEFAULT_FOLDER) -> Iterator[str]:
+    """Give the URI of the embedded server of this folder, started if nobody else did.
+
+    The data stay in the folder. Several processes may share one server; the last to leave
+    stops it.
+
+    Raises:
+        ConfigurationError: MONGODB_URI is set, this is ECS or production, or mongod is missing
+            or does not start.
+    """
+    refuse_embedded(load_settings())
+    with serve_folder(folder) as uri:
+        yield uri
+
+
+def refuse_embedded(settings: Settings) -> None:
+    """Refuse where an embedded server would hide a database or lose its data.
+
+    Raises:
+        ConfigurationError: MONGODB_URI is set, this is an ECS task, or ENVIRONMENT is production.
+    """
+    remedy = "set MONGODB_URI to the replica set to write to"
+    if settings.mongodb_uri is not None:
+        msg = "MONGODB_URI is set, so no embedded MongoDB is started: unset it, or use that one."
+        raise ConfigurationError(msg)
+    if runs_on_ecs():
+        msg = f"This is an ECS task, where an embedded MongoDB would vanish with it: {remedy}."
+        raise ConfigurationError(msg)
+    if settings.environment == "production":
+        msg = f"ENVIRONMENT is production, which an embedded MongoDB must not serve: {remedy}."
+        raise ConfigurationError(msg)
+
+
+@contextmanager
+def serve_folder(folder: Path, options: Sequence[str] = ()) -> Iterator[str]:
+    """Do what `running_mongod` does, wherever it is asked, with further options of mongod."""
+    folder = folder.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with (folder / "users.lock").open("w") as users:
+        with _alone(folder):
+            port = _ensure_server(folder, options)
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
+        finally:
+            with _alone(folder):
+                if _is_last(users):
+                    _stop_server(folder, port)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder while a server is started or stopped."""
+    with (folder / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_last(users: Any) -> bool:  # noqa: ANN401
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ensure_server(folder: Path, options: Sequence[str]) -> int:
+    """Give the port of the folder's server: the one that runs, or one started now."""
+    noted = folder / "port"
+    port = int(noted.read_text()) if noted.exists() else 0
+    if _find_pid(folder, port) is None:
+        port = _choose_port(port)
+        noted.write_text(str(port))
+        _launch(folder, port, options)
+    _await_primary(port)
+    return port
+
+
+def _choose_port(wanted: int) -> int:
+    """Give the wanted port when it is free, else a free one: the set remembers its address."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    msg = "No free port is left on 127.0.0.1: end some other server."
+    raise ConfigurationError(msg)
+
+
+def _launch(folder: Path, port: int, options: Sequence[str]) -> None:
+    data, log = folder / "data", folder / "mongod.log"
+    data.mkdir(mode=0o700, exist_ok=True)
+    places = (f"--dbpath={data}", f"--port={port}", f"--logpath={log}", "--logappend", "--fork")
+    binary = find_mongod()
+    try:
+        # Arguments are ours, and no shell reads them.
+        ended = subprocess.run(  # noqa: S603
+            (binary, *_FOOTPRINT, *places, *options), capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        msg = f"mongod at {binary} cannot be run: {error.strerror}; set MONGOD_BIN to one that can."
+        raise ConfigurationError(msg) from error
+    if ended.returncode != 0:
+        # For example: error while loading shared libraries: libcrypto.so.1.1
+        lines = [line for line in (ended.stderr + ended.stdout).splitlines() if line.strip()]
+        reason = next((line for line in lines if "error" in line.lower()), "no reason given")
+        msg = (
+            f"mongod at {binary} did not start in {folder} (exit {ended.returncode}, {reason}): "
+            f"look into {log}, name another one with MONGOD_BIN, or set MONGODB_URI."
+        )
+        raise ConfigurationError(msg)
+
+
+def _connect(port: int) -> MongoClient[dict[str, Any]]:
+    return MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=5000)
+
+
+def _find_pid(folder: Path, port: int) -> int | None:
+    """Give the process that serves this folder on this port; a stranger's server is none."""
+    with socket.socket() as probe:
+        if port == 0 or probe.connect_ex(("127.0.0.1", port)) != 0:
+            return None
+    with _connect(port) as client:
+        try:
+            started_with = client.admin.command("getCmdLineOpts")["parsed"]
+            status = client.admin.command("serverStatus")
+        except PyMongoError:
+            return None
+    is_ours = started_with.get("storage", {}).get("dbPath") == str(folder / "data")
+    return int(status["pid"]) if is_ours else None
+
+
+def _await_primary(port: int) -> None:
+    """Make the server the primary of its own set, once and for all times."""
+    host = f"127.0.0.1:{port}"
+    deadline = time.monotonic() + PATIENCE_S
+    with _connect(port) as client:
+        while time.monotonic() < deadline:
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return
+            try:
+                client.admin.command("replSetGetStatus")
+            except OperationFailure as error:
+                _configure_set(client, host, error.code)
+            time.sleep(0.05)
+    msg = f"The embedded MongoDB at {host} did not become primary within {PATIENCE_S:.0f} s."
+    raise ConfigurationError(msg)
+
+
+def _configure_set(client: MongoClient[dict[str, Any]], host: str, code: int | None) -> None:
+    member = {"_id": 0, "host": host}
+    if code == _NOT_INITIALISED:
+        client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
+    elif code == _NOT_A_MEMBER:
+        # The set remembers another port: the data stay, the address is corrected.
+        known = client["local"]["system.replset"].find_one() or {}
+        corrected = known | {"members": [member], "version": known.get("version", 0) + 1}
+        client.admin.command("replSetReconfig", corrected, force=True)
+
+
+def _stop_server(folder: Path, port: int) -> None:
+    """End the server cleanly: it empties its own lock file when all is on disk."""
+    pid = _find_pid(folder, port)
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    lock = folder / "data" / "mongod.lock"
+    deadline = time.monotonic() + PATIENCE_S
+    while lock.stat().st_size and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+app = App(
+    name="python -m deployments.local.mongod",
+    help="Keep an embedded MongoDB running until Ctrl-C, and print its URI.",
+)
+
+
+@app.default
+def serve(*, folder: Path = DEFAULT_FOLDER) -> None:
+    """Serve one folder.
+
+    Args:
+        folder: Where the data stay.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with running_mongod(folder) as uri:
+            sys.stdout.write(f"{uri}\n")
+            sys.stdout.flush()
+            signal.pause()
+    except KeyboardInterrupt:
+        return
+    except PipelineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app()

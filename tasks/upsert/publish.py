@@ -1,0 +1,182 @@
+"""Publishing a run: readers see the old one whole, then the new one whole, never a mixture.
+
+A reader follows `current` to a run, and reads that run's forecasts. A run's documents are written
+and read back before the pointer turns to it, and never change afterwards; a crash in between
+leaves readers on the old run, and the next attempt completes the new one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from pymongo.database import Database
+
+from tasks.common.accounts import WriteCounts
+from tasks.common.errors import TerminalError
+from tasks.common.mongo import Document, retried
+from tasks.upsert.documents import hash_document
+from tasks.upsert.write import write_documents
+
+POINTER: Final = "weekly"
+"""The one pointer; a reader starts here."""
+
+_Effect = Literal["inserted", "modified", "unchanged", "duplicate"]
+_ZONE: Final = ZoneInfo("Europe/Paris")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where a run stands; the words are those of `Written`."""
+
+    run_id: str
+    counts: Mapping[str, WriteCounts]
+    published: bool
+    previous_run_id: str | None
+    notes: tuple[str, ...]
+
+
+def name_run(as_of: datetime, config_hash: str, input_hash: str) -> str:
+    """Name a run after its ISO week in Paris, its configuration and its input.
+
+    >>> name_run(datetime.fromisoformat("2019-11-06T22:00+01:00"), "c0ffee" * 9, "beefed" * 9)
+    '2019-W45-c0ffeec0-beefedbe'
+    """
+    year, week, _ = as_of.astimezone(_ZONE).isocalendar()
+    return f"{year}-W{week:02d}-{config_hash[:8]}-{input_hash[:8]}"
+
+
+def sum_hashes(hashes: Iterable[str]) -> str:
+    """Give a checksum of a set of documents that does not depend on their order."""
+    return f"{sum(int(value, 16) for value in hashes) % 2**128:032x}"
+
+
+def publish_run(
+    db: Database[Document], name: str, run: Document, forecasts: Sequence[Document]
+) -> Publication:
+    """Write a run, read it back, then turn `current` to it.
+
+    A published run never changes. Other numbers under its name, which equal configuration and
+    input should never give, become a run of their own: `name-2`. The pointer stays where it is
+    when it shows a later issue time, or when the run has no forecast at all.
+
+    Args:
+        db: holds `forecasts`, `forecast_runs` and `current`.
+        name: from `name_run`.
+        run: what to record of the run; holds `issue_at`, cut to milliseconds.
+        forecasts: from `forecast_documents`.
+
+    Raises:
+        TerminalError: what is stored is not what was written.
+    """
+    run = run | _summarize(forecasts)
+    run_id, is_new = _claim_run(db, name, run)
+    named = [_name_forecast(run_id, document) for document in forecasts]
+    counts = {"forecasts": write_documents(db["forecasts"], named)}
+    _verify_forecasts(db, run_id, run)
+    completed = _complete_run(db, run_id)
+    counts["forecast_runs"] = _count_one("inserted" if is_new else completed)
+    notes = [] if run_id == name else [_tell_edition(name, run_id)]
+    if run["points"] == 0:
+        notes.append(f"Run {run_id} has no forecast to publish: readers stay where they are.")
+        pointer = db["current"].find_one({"_id": POINTER}) or {}
+        return Publication(run_id, counts, False, pointer.get("run_id"), tuple(notes))
+    turned, previous = _turn_pointer(db, run_id, run["issue_at"])
+    counts["current"] = _count_one(turned)
+    if turned == "duplicate":
+        notes.append(_tell_older(run_id, run["issue_at"], previous))
+    return Publication(run_id, counts, turned != "duplicate", previous, tuple(notes))
+
+
+def _summarize(forecasts: Sequence[Document]) -> Document:
+    return {
+        "series": len(forecasts),
+        "points": sum(len(document["valid_at"]) for document in forecasts),
+        "statuses": dict(sorted(Counter(document["status"] for document in forecasts).items())),
+        "checksum": sum_hashes(document["hash"] for document in forecasts),
+    }
+
+
+def _name_forecast(run_id: str, document: Document) -> Document:
+    named = {"_id": f"{run_id}|{document['series_id']}", "run_id": run_id}
+    return named | document | {"rev": ""}
+
+
+@retried
+def _claim_run(db: Database[Document], name: str, run: Document) -> tuple[str, bool]:
+    """Find or begin the run of exactly these forecasts; tell whether it is new."""
+    for edition in count(1):
+        run_id = name if edition == 1 else f"{name}-{edition}"
+        before = db["forecast_runs"].find_one_and_update(
+            {"_id": run_id}, {"$setOnInsert": run | {"state": "writing"}}, upsert=True
+        )
+        if before is None or before["checksum"] == run["checksum"]:
+            return run_id, before is None
+    raise AssertionError
+
+
+@retried
+def _verify_forecasts(db: Database[Document], run_id: str, run: Document) -> None:
+    """Read the run back and hold it against what was to be written."""
+    found = [hash_document(document) for document in db["forecasts"].find({"run_id": run_id})]
+    if (len(found), sum_hashes(found)) != (run["series"], run["checksum"]):
+        msg = (
+            f"The forecasts of run {run_id} are {len(found)} documents with checksum "
+            f"{sum_hashes(found)} in MongoDB, not {run['series']} with {run['checksum']}: the "
+            "run is not published; remove its documents from `forecasts` and run it again."
+        )
+        raise TerminalError(msg)
+
+
+@retried
+def _complete_run(db: Database[Document], run_id: str) -> _Effect:
+    """Set the run to published, by the server's clock, unless it is already."""
+    done = [{"$set": {"state": "published", "published_at": "$$NOW"}}]
+    result = db["forecast_runs"].update_one({"_id": run_id, "state": "writing"}, done)
+    return "modified" if result.modified_count else "unchanged"
+
+
+@retried
+def _turn_pointer(
+    db: Database[Document], run_id: str, issue_at: datetime
+) -> tuple[_Effect, str | None]:
+    """Turn `current` to the run unless it shows a later issue; give the effect and the run before.
+
+    duplicate: a late retry, or the backfill of an old week, must not republish an older run.
+    """
+    turned = {"run_id": run_id, "issue_at": issue_at, "previous_run_id": None}
+    while True:
+        before = db["current"].find_one_and_update(
+            {"_id": POINTER}, {"$setOnInsert": turned}, upsert=True
+        )
+        if before is None:
+            return "inserted", None
+        if before["run_id"] == run_id:
+            return "unchanged", before["previous_run_id"]
+        if before["issue_at"] > issue_at:
+            return "duplicate", before["run_id"]
+        guard = {"_id": POINTER, "run_id": before["run_id"]}
+        result = db["current"].replace_one(guard, turned | {"previous_run_id": before["run_id"]})
+        if result.matched_count:
+            return "modified", before["run_id"]
+
+
+def _count_one(effect: _Effect) -> WriteCounts:
+    return WriteCounts(received=1, **{effect: 1})
+
+
+def _tell_edition(name: str, run_id: str) -> str:
+    return (
+        f"Run {name} is already stored with other numbers, which stay as they are; "
+        f"this one is {run_id}."
+    )
+
+
+def _tell_older(run_id: str, issue_at: datetime, current: str | None) -> str:
+    return (
+        f"Run {run_id}, issued {issue_at.astimezone(_ZONE):%Y-%m-%d %H:%M}, is stored but not "
+        f"published: readers stay on {current}, which was issued later."
+    )

@@ -1,0 +1,83 @@
+"""One run into MongoDB, in the order that keeps readers safe."""
+
+from collections.abc import Callable
+
+from pymongo.database import Database
+
+from tasks.common.accounts import WriteCounts
+from tasks.common.mongo import Document, ensure_indexes
+from tasks.common.results import Forecasted, ProcessedFile, Transformed, Written
+from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, forecast_documents
+from tasks.upsert.observations import load_observations
+from tasks.upsert.publish import name_run, publish_run
+from tasks.upsert.stations import write_stations
+
+WRITTEN_COLLECTIONS = ("stations", "observations", "forecasts", "forecast_runs", "current")
+"""What `Written.counts` tells of."""
+
+
+def plan_run(transformed: Transformed, forecasted: Forecasted) -> Written:
+    """Name the run that would be written; nothing is."""
+    return Written(
+        run_id=name_run(transformed.as_of, forecasted.config_hash, transformed.input_hash),
+        counts={name: WriteCounts() for name in WRITTEN_COLLECTIONS},
+        published=False,
+        previous_run_id=None,
+        database="nowhere (dry run)",
+    )
+
+
+def write_run(
+    db: Database[Document],
+    transformed: Transformed,
+    forecasted: Forecasted,
+    *,
+    fetch: Callable[[ProcessedFile], bytes],
+    git_sha: str,
+) -> Written:
+    """Store stations, then observations, then the forecasts, and publish them.
+
+    Every step may be repeated, and a second time changes nothing.
+
+    Args:
+        db: where to; `Written.database` says the same without credentials.
+        transformed: the history, its files and stations.
+        forecasted: the forecasts of `transformed`.
+        fetch: gives the bytes of a processed file, checked against its sha256.
+        git_sha: revision of the code, recorded with a new run.
+    """
+    ensure_indexes(db)
+    stations, moves = write_stations(db, transformed.stations, as_of=transformed.as_of)
+    observations = load_observations(db, transformed.files, fetch)
+    planned = plan_run(transformed, forecasted)
+    publication = publish_run(
+        db,
+        planned.run_id,
+        _describe_run(transformed, forecasted) | {"git_sha": git_sha},
+        forecast_documents(transformed, forecasted),
+    )
+    return Written(
+        run_id=publication.run_id,
+        counts={"stations": stations, "observations": observations, **publication.counts},
+        published=publication.published,
+        previous_run_id=publication.previous_run_id,
+        database=_name_database(db),
+        notes=(*moves, *publication.notes),
+    )
+
+
+def _describe_run(transformed: Transformed, forecasted: Forecasted) -> Document:
+    return {
+        "issue_at": cut_to_milliseconds(transformed.as_of),
+        "horizon_end": cut_to_milliseconds(forecasted.horizon_end),
+        "config_hash": forecasted.config_hash,
+        "input_hash": transformed.input_hash,
+        "manifest_key": transformed.manifest_key,
+        "output": transformed.output,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _name_database(db: Database[Document]) -> str:
+    hosts = ",".join(sorted(f"{host}:{port}" for host, port in db.client.nodes))
+    return f"{hosts}/{db.name}"

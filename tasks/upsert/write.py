@@ -1,0 +1,136 @@
+"""The one write path to MongoDB: any order, any repetition, the same final documents.
+
+Every document carries `rev` (a string that orders versions; the higher wins) and `hash` (of its
+content; breaks ties). What is stored is read first, since a duplicate-key error costs seven times
+a read; new documents are inserted, older ones replaced under a guard, equal ones left alone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from pymongo import ReplaceOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
+from tasks.common.errors import TerminalError
+from tasks.common.mongo import DUPLICATE_KEY, Document, retried
+from tasks.common.results import WriteCounts
+
+BATCH_DOCUMENTS: Final = 5000
+"""Larger batches are not faster, and memory stays bounded."""
+
+Version = tuple[str, str]
+
+
+def write_documents(collection: Collection[Document], documents: Iterable[Document]) -> WriteCounts:
+    """Store documents that have `_id`, `rev` and `hash`; the counts close.
+
+    Of two versions of one `_id` the greater (rev, hash) stays, in whatever order, however often
+    and by however many writers they arrive; the lesser counts as duplicate. Every batch is
+    acknowledged by a majority before it counts.
+
+    Raises:
+        TerminalError: MongoDB refused a document.
+        PyMongoError: the set gave no answer for two minutes.
+    """
+    total = WriteCounts()
+    for batch in _split_batches(documents):
+        total += _Batch(collection, batch).write()
+    return total.check(collection.name)
+
+
+def version_of(document: Mapping[str, str]) -> Version:
+    """Give what orders two versions of one document."""
+    return document["rev"], document["hash"]
+
+
+def _split_batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    iterator = iter(documents)
+    while batch := list(islice(iterator, BATCH_DOCUMENTS)):
+        yield batch
+
+
+class _Batch:
+    """Documents of one batch, and what was stored before anything was written."""
+
+    def __init__(self, collection: Collection[Document], documents: Sequence[Document]) -> None:
+        self._collection = collection
+        self._received = len(documents)
+        self._latest: dict[str, Document] = {}
+        self._before: dict[str, Version] | None = None
+        for document in documents:
+            known = self._latest.get(document["_id"])
+            if known is None or version_of(document) > version_of(known):
+                self._latest[document["_id"]] = document
+
+    @retried
+    def write(self) -> WriteCounts:
+        """Write what is newer. A repetition after a lost answer counts its own earlier writes."""
+        stored = self._read_versions()
+        if self._before is None:
+            self._before = stored
+        wanted = {key: version_of(document) for key, document in self._latest.items()}
+        own = [k for k, v in stored.items() if v == wanted[k] and self._before.get(k) != v]
+        new = [d for k, d in self._latest.items() if k not in stored]
+        newer = [d for k, d in self._latest.items() if k in stored and wanted[k] > stored[k]]
+        raced = self._insert(new)
+        replaced = self._replace([*newer, *raced])
+        own_inserted = sum(key not in self._before for key in own)
+        stale = sum(wanted[key] < version for key, version in stored.items())
+        return WriteCounts(
+            received=self._received,
+            inserted=len(new) - len(raced) + own_inserted,
+            modified=replaced + len(own) - own_inserted,
+            unchanged=sum(wanted[k] == v for k, v in stored.items()) - len(own),
+            duplicate=self._received - len(wanted) + stale + len(newer) + len(raced) - replaced,
+        )
+
+    def _read_versions(self) -> dict[str, Version]:
+        found = self._collection.find({"_id": {"$in": list(self._latest)}}, {"rev": 1, "hash": 1})
+        return {document["_id"]: version_of(document) for document in found}
+
+    def _insert(self, documents: Sequence[Document]) -> list[Document]:
+        """Insert; give those that another writer inserted in between."""
+        if not documents:
+            return []
+        try:
+            self._collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            errors = error.details["writeErrors"]
+            refused = [e for e in errors if e["code"] != DUPLICATE_KEY]
+            if refused:
+                self._report_refused(refused)
+            if error.details["writeConcernErrors"]:
+                raise
+            return [documents[e["index"]] for e in errors]
+        return []
+
+    def _replace(self, documents: Sequence[Document]) -> int:
+        """Replace what is older, and only that; give how many were."""
+        if not documents:
+            return 0
+        operations = [ReplaceOne(_older_than(document), document) for document in documents]
+        try:
+            return self._collection.bulk_write(operations, ordered=False).matched_count
+        except BulkWriteError as error:
+            if error.details["writeErrors"]:
+                self._report_refused(error.details["writeErrors"])
+            raise
+
+    def _report_refused(self, errors: Sequence[Document]) -> None:
+        first = errors[0]
+        operation = first.get("op") or {}
+        msg = (
+            f"MongoDB refused {len(errors)} of {self._received} documents of "
+            f"{self._collection.name}, first {operation.get('_id', '(unnamed)')!r}: code "
+            f"{first['code']}, {first['errmsg']}; nothing of them is stored, mend and run again."
+        )
+        raise TerminalError(msg) from None
+
+
+def _older_than(document: Document) -> Document:
+    """Match the stored document only while it is older (no upsert: that would race to 11000)."""
+    rev, content = version_of(document)
+    older = [{"rev": {"$lt": rev}}, {"rev": rev, "hash": {"$lt": content}}]
+    return {"_id": document["_id"], "$or": older}
