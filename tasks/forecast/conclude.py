@@ -1,0 +1,131 @@
+"""How each series ends: what is published, with which intervals, and why."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from tasks.common.contracts import POINTS, VARIABLES
+from tasks.common.results import Forecasted, SeriesOutcome
+from tasks.forecast.backtest import CANDIDATES, LEAST_TRUTH, WINDOWS, JobResult
+from tasks.forecast.combine import combine, judge_backtest
+from tasks.forecast.history import LOOKBACK_DAYS, OUTLIER_RANGES
+from tasks.forecast.intervals import INFLATION, LEVELS, measure_radii
+from tasks.forecast.members import MEMBERS, choose_members
+from tasks.forecast.models import SEED
+from tasks.forecast.outcome import (
+    Results,
+    describe_judged,
+    describe_members,
+    describe_withheld,
+)
+from tasks.forecast.plan import Horizon, SeriesPlan
+from tasks.forecast.train import Values
+
+REVISION: Final = 1
+"""Raise it when code that no table below names changes the numbers."""
+
+
+def conclude_forecast(
+    plans: Iterable[SeriesPlan],
+    results: Iterable[JobResult],
+    *,
+    horizon: Horizon,
+    config_hash: str,
+    seconds: float,
+) -> Forecasted:
+    """Bring all results together: points sorted by series and time, one outcome per plan."""
+    by_series: dict[str, dict[int, JobResult]] = {}
+    for result in results:
+        by_series.setdefault(result.series_id, {})[result.window] = result
+    ended = [conclude_series(plan, by_series.get(plan.series_id, {})) for plan in plans]
+    return Forecasted(
+        as_of=horizon.as_of,
+        horizon_end=horizon.end,
+        points=pl.concat([POINTS.to_frame(), *(points for _, points in ended)]),
+        outcomes=tuple(outcome for outcome, _ in ended),
+        config_hash=config_hash,
+        seconds=seconds,
+    )
+
+
+def conclude_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, pl.DataFrame]:
+    """Give the outcome of one series and its points; none when it is withheld."""
+    if plan.withheld or plan.train is None:
+        return describe_withheld(plan, plan.withheld or ""), POINTS.to_frame()
+    ahead = {n: v for n, v in _collect(plan, results, 0).items() if np.isfinite(v).all()}
+    past = [_collect(plan, results, window) for window in plan.windows]
+    unknown = np.full(len(plan.targets), np.nan)
+    stacked = {name: np.stack([fits.get(name, unknown) for fits in past]) for name in ahead}
+    judgement = judge_backtest(stacked, _list_truth(plan), _name_naives(plan))
+    if judgement is None:
+        reason = "Withheld: gaps leave no naive that the past could judge."
+        return describe_withheld(plan, reason, describe_members(results)), POINTS.to_frame()
+    outcome = describe_judged(plan, judgement, results)
+    return outcome, _build_points(plan, combine(ahead, judgement.weights), judgement.errors)
+
+
+def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> str:
+    """Hash everything but the data that decides the numbers, versions of libraries included."""
+    members = {
+        "/".join(key): {name: method.describe() for name, method in rows.items()}
+        for key, rows in MEMBERS.items()
+    }
+    libraries = ("prophet", "cmdstanpy", "holidays", "numpy")
+    named = {
+        "revision": REVISION,
+        "seed": SEED,
+        "members": members,
+        "backtest": (WINDOWS, CANDIDATES, LEAST_TRUTH),
+        "history": (LOOKBACK_DAYS, OUTLIER_RANGES),
+        "intervals": (LEVELS, INFLATION),
+        "horizon_days": horizon_days,
+        "series": pattern,
+        "ages": (str(horizon.stale_after), str(horizon.withhold_after)),
+        "libraries": {name: version(name) for name in libraries},
+    }
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+
+
+def _collect(plan: SeriesPlan, results: Results, window: int) -> dict[str, Values]:
+    """Give each member's values of one window, within the physical bounds."""
+    bounds = VARIABLES[plan.variable]
+    fits = results[window].fits if window in results else {}
+    return {
+        name: np.clip(fit.values, bounds.low, bounds.high)
+        for name, fit in fits.items()
+        if fit.values is not None
+    }
+
+
+def _list_truth(plan: SeriesPlan) -> Values:
+    """Give what really happened, windows x targets."""
+    values, size = plan.train.values if plan.train else np.empty(0), len(plan.targets)
+    starts = [len(values) - window * size for window in plan.windows]
+    return np.stack([values[start : start + size] for start in starts])
+
+
+def _name_naives(plan: SeriesPlan) -> frozenset[str]:
+    step = plan.train.step if plan.train else timedelta(hours=1)
+    members = choose_members(plan.kind, step)
+    return frozenset(name for name, method in members.items() if method.naive)
+
+
+def _build_points(plan: SeriesPlan, values: Values, errors: Values) -> pl.DataFrame:
+    """Put conformal intervals around the values, all within the physical bounds."""
+    radii, bounds = measure_radii(errors), VARIABLES[plan.variable]
+    columns = {
+        "value": values,
+        "lower80": values - radii.inner,
+        "upper80": values + radii.inner,
+        "lower95": values - radii.outer,
+        "upper95": values + radii.outer,
+    }
+    clipped = {name: np.clip(column, bounds.low, bounds.high) for name, column in columns.items()}
+    frame = pl.DataFrame({"at": plan.targets, **clipped})
+    return frame.select(pl.lit(plan.series_id).alias("series_id"), pl.all()).cast(POINTS)

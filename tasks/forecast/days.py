@@ -1,0 +1,74 @@
+"""Kinds of day in France: working, Saturday, Sunday or holiday, bridge; and local midnights."""
+
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import holidays
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.forecast.train import DAY, Clock
+
+MARKET_ZONE: Final = ZoneInfo("Europe/Paris")
+"""The electricity market's clock: days, weeks and the horizon end by it."""
+
+Dates = NDArray[np.datetime64]
+TUESDAY, THURSDAY, SATURDAY, SUNDAY = 1, 3, 5, 6
+
+
+def find_horizon_end(as_of: datetime, horizon_days: int) -> datetime:
+    """Give the local midnight that ends the day `horizon_days` after as_of's, in UTC.
+
+    >>> find_horizon_end(datetime.fromisoformat("2019-11-06T22:00+01:00"), 11).isoformat()
+    '2019-11-17T23:00:00+00:00'
+    """
+    last = as_of.astimezone(MARKET_ZONE).date() + timedelta(days=horizon_days)
+    midnight = datetime.combine(last + timedelta(days=1), datetime.min.time(), tzinfo=MARKET_ZONE)
+    return midnight.astimezone(ZoneInfo("UTC"))
+
+
+@lru_cache(maxsize=64)
+def list_holidays(year: int) -> tuple[date, ...]:
+    """List the eleven national holidays of a year, sorted."""
+    return tuple(sorted(holidays.country_holidays("FR", years=year)))
+
+
+def find_holidays(clock: Clock) -> tuple[Dates, Dates]:
+    """Give (holidays, bridge days) of the years that a clock touches, sorted.
+
+    A bridge is the Monday before a holiday on Tuesday, the Friday after one on Thursday.
+    """
+    years = range(
+        *(_year(instant) + more for instant, more in ((clock.min(), 0), (clock.max(), 1)))
+    )
+    off = np.array([day for year in years for day in list_holidays(year)], dtype="datetime64[D]")
+    bridges = np.concatenate(
+        [off[_weekday(off) == TUESDAY] - DAY, off[_weekday(off) == THURSDAY] + DAY]
+    )
+    return off, np.setdiff1d(bridges, off)
+
+
+def tell_kinds_of_day(clock: Clock) -> dict[str, NDArray[np.bool_]]:
+    """Tell for every step whether it lies on a working day, a Saturday, or a Sunday or holiday.
+
+    Exactly one holds at each step.
+    """
+    day = clock.astype("datetime64[D]")
+    off = np.isin(day, find_holidays(clock)[0])
+    weekday = _weekday(day)
+    return {
+        "working": (weekday < SATURDAY) & ~off,
+        "saturday": (weekday == SATURDAY) & ~off,
+        "sunday": (weekday == SUNDAY) | off,
+    }
+
+
+def _year(instant: np.datetime64) -> int:
+    return int(instant.astype("datetime64[Y]").astype(int)) + 1970
+
+
+def _weekday(day: Dates) -> NDArray[np.int64]:
+    """Give Monday 0 .. Sunday 6; 1970-01-01 was a Thursday."""
+    return (day.astype("datetime64[D]").astype(np.int64) + 3) % 7

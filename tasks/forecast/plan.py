@@ -1,0 +1,184 @@
+"""What will be fitted, and what will not be: decided before any process starts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tasks.common.contracts import INSTANT, VARIABLES
+from tasks.common.errors import ConfigurationError
+from tasks.common.results import Transformed
+from tasks.common.settings import Settings
+from tasks.forecast.backtest import Job, cut_window, find_windows
+from tasks.forecast.days import find_horizon_end
+from tasks.forecast.history import build_train, clean_history
+from tasks.forecast.members import choose_members, tell_kind
+from tasks.forecast.train import Kind, Train
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """From the issue time to the end of the last local day, and the limits of age."""
+
+    as_of: datetime
+    end: datetime
+    stale_after: timedelta
+    withhold_after: timedelta
+
+    @staticmethod
+    def of(as_of: datetime, horizon_days: int, settings: Settings) -> "Horizon":
+        """Build it from the operator's words."""
+        return Horizon(
+            as_of,
+            find_horizon_end(as_of, horizon_days),
+            timedelta(hours=settings.stale_after_hours),
+            timedelta(days=settings.withhold_after_days),
+        )
+
+
+@dataclass(frozen=True)
+class SeriesPlan:
+    """One series made ready.
+
+    Attributes:
+        train: all that is known at as_of, and the future to the horizon's end; None: nothing is.
+        targets: instants to publish.
+        lead: steps between the last value and the first target.
+        windows: numbers of the backtest's windows.
+        withheld: why no forecast is made.
+        stale: why its forecast is labelled.
+    """
+
+    series_id: str
+    variable: str
+    kind: Kind
+    train: Train | None = None
+    targets: pl.Series = field(default_factory=lambda: pl.Series("at", [], INSTANT))
+    lead: int = 0
+    windows: tuple[int, ...] = ()
+    first_at: datetime | None = None
+    newest_at: datetime | None = None
+    withheld: str | None = None
+    stale: str | None = None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """List its work items: the forecast itself and each window of the backtest."""
+        if self.train is None or self.withheld:
+            return []
+        sizes = {"targets": len(self.targets), "lead": self.lead}
+        return [
+            Job(
+                self.series_id,
+                window,
+                self.kind,
+                cut_window(self.train, number=window, **sizes),
+                self.lead,
+            )
+            for window in (0, *self.windows)
+        ]
+
+
+def plan_series(transformed: Transformed, *, horizon: Horizon, pattern: str) -> list[SeriesPlan]:
+    """Plan every series that can be forecast and matches, sorted by id.
+
+    Raises:
+        ConfigurationError: a pattern other than `*` matches none of them.
+    """
+    wanted = [name for name, variable in VARIABLES.items() if variable.forecast]
+    known = transformed.series.filter(pl.col("variable").is_in(wanted)).sort("series_id")
+    rows = [row for row in known.iter_rows(named=True) if fnmatchcase(row["series_id"], pattern)]
+    if not rows and pattern != "*":
+        listed = ", ".join(known["series_id"].head(8)) or "none"
+        msg = f"No series that can be forecast matches {pattern!r}: choose among {listed}."
+        raise ConfigurationError(msg)
+    ids = {row["series_id"] for row in rows}
+    parts = transformed.history.filter(pl.col("series_id").is_in(ids)).partition_by("series_id")
+    histories = {part["series_id"][0]: part for part in parts}
+    nothing = transformed.history.clear()
+    return [_plan_one(row, histories.get(row["series_id"], nothing), horizon) for row in rows]
+
+
+def order_jobs(plans: Iterable[SeriesPlan]) -> list[Job]:
+    """List all work items, the dearest first."""
+    jobs = [job for plan in plans for job in plan.jobs]
+    return sorted(jobs, key=lambda job: (-job.cost, job.series_id, job.window))
+
+
+def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> SeriesPlan:
+    name, variable = row["series_id"], row["variable"]
+    kind = tell_kind(variable)
+    step = timedelta(minutes=int(row["step_minutes"]))
+    known = clean_history(history, variable=VARIABLES[variable], step=step, as_of=horizon.as_of)
+    if known.is_empty():
+        reason = "no credible value is known before the issue time"
+        return SeriesPlan(name, variable, kind, withheld=f"Withheld: {reason}.")
+    first, newest = known["at"][0], known["at"][-1]
+    train = build_train(known, step=step, end=max(horizon.end, newest + step), kind=kind)
+    future = pl.datetime_range(newest + step, horizon.end, step, closed="left", eager=True)
+    targets = future.filter(future >= horizon.as_of).alias("at")
+    lead = len(future) - len(targets)
+    windows = _choose_windows(train, kind, targets=len(targets), lead=lead)
+    withheld = _withhold_for_age(newest + step, horizon) or _withhold_for_values(train, windows)
+    stale = _label_stale(newest + step, horizon)
+    return SeriesPlan(
+        name, variable, kind, train, targets, lead, windows, first, newest, withheld, stale
+    )
+
+
+def _choose_windows(train: Train, kind: Kind, *, targets: int, lead: int) -> tuple[int, ...]:
+    """Prefer windows on which Prophet can be fitted, if there are two; else what naives need."""
+    if not targets:
+        return ()
+    members = choose_members(kind, train.step)
+    for needs_days in (members["prophet"].needs_days, 0):
+        least = max(needs_days, min(m.needs_days for m in members.values()))
+        found = find_windows(
+            train.values, targets=targets, lead=lead, least=least * train.steps_per_day
+        )
+        if len(found) > 1:
+            return found
+    return found
+
+
+def _label_stale(known_until: datetime, horizon: Horizon) -> str | None:
+    age = horizon.as_of - known_until
+    if age <= horizon.stale_after:
+        return None
+    return (
+        f"the newest value is {_tell_age(age)} old at the issue time, "
+        f"more than {_tell_age(horizon.stale_after)}"
+    )
+
+
+def _withhold_for_age(known_until: datetime, horizon: Horizon) -> str | None:
+    age = horizon.as_of - known_until
+    if age <= horizon.withhold_after:
+        return None
+    return (
+        f"Withheld: the newest value is {_tell_age(age)} old at the issue time, more than "
+        f"{_tell_age(horizon.withhold_after)}."
+    )
+
+
+def _withhold_for_values(train: Train, windows: tuple[int, ...]) -> str | None:
+    values = train.values[np.isfinite(train.values)]
+    if not windows:
+        return (
+            f"Withheld: {len(values)} values over {train.days:.1f} days hold no past window of "
+            "the forecast's own length to judge it by; it needs more history."
+        )
+    if np.ptp(values) == 0:
+        return (
+            f"Withheld: all {len(values)} values are {values[0]:g}; a stuck sensor has no future."
+        )
+    return None
+
+
+def _tell_age(age: timedelta) -> str:
+    hours = age / timedelta(hours=1)
+    return f"{hours:.0f} h" if hours < 96 else f"{hours / 24:.0f} days"
