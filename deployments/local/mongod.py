@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -43,7 +43,7 @@ _NOT_A_MEMBER: Final = 93
 
 
 @contextmanager
-def running_mongod(folder: Path = DEFAULT_FOLDER) -> Iterator[str]:
+def running_mongod(folder: Path = DEFAULT_FOLDER) -> Generator[str, None, None]:
     """Give the URI of the embedded server of this folder, started if nobody else did.
 
     The data stay in the folder. Several processes may share one server; the last to leave
@@ -77,7 +77,7 @@ def refuse_embedded(settings: Settings) -> None:
 
 
 @contextmanager
-def serve_folder(folder: Path, options: Sequence[str] = ()) -> Iterator[str]:
+def serve_folder(folder: Path, options: Sequence[str] = ()) -> Generator[str, None, None]:
     """Do what `running_mongod` does, wherever it is asked, with further options of mongod."""
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def serve_folder(folder: Path, options: Sequence[str] = ()) -> Iterator[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None, None, None]:
     """Hold the folder while a server is started or stopped."""
     with (folder / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

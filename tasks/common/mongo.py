@@ -6,7 +6,7 @@ a failover would look like an outage.
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ of loading, and `$geoWithin` over observations is 150 times slower than over sta
 
 DUPLICATE_KEY: Final = 11000
 _UNSATISFIABLE_WRITE_CONCERN: Final = 100
-_REFUSED_USER: Final = frozenset({11, 13, 18, 33})
+_REFUSED_USER: Final = frozenset({11, 13, 18, 33, 8000})
 _OUT_OF_DISK: Final = 14031
 
 
@@ -118,6 +118,11 @@ def _parse_uri(settings: Settings) -> Document:
         raise ConfigurationError(msg)
     try:
         return dict(parse_uri(settings.mongodb_uri.get_secret_value(), warn=False))
+    except OSError as error:
+        msg = (
+            f"A file named in MONGODB_URI cannot be read ({error}): correct tlsCAFile and the like."
+        )
+        raise ConfigurationError(msg) from None
     except (InvalidURI, PyMongoConfigurationError, ValueError):
         # The driver's own words may quote a piece of an unescaped password.
         msg = (
@@ -133,14 +138,14 @@ def _open_client(settings: Settings) -> MongoClient[Document]:
     uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else ""
     try:
         return MongoClient(uri, **SAFE, **defaults)
-    except (PyMongoConfigurationError, OSError, ValueError) as error:
-        # For example a tlsCAFile that is not there.
+    except (PyMongoConfigurationError, OSError) as error:
+        # For example a tlsCAFile that is no certificate.
         msg = f"MONGODB_URI for {locate_database(settings)} cannot be used: {error}."
         raise ConfigurationError(msg) from None
 
 
 @contextmanager
-def connect(settings: Settings) -> Iterator[MongoClient[Document]]:
+def connect(settings: Settings) -> Generator[MongoClient[Document], None, None]:
     """Give a client that has reached the primary, and close it at the end.
 
     Open it inside a task, once; never hand it to another task or process. Any failure of

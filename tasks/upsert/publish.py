@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -108,14 +107,15 @@ def _name_forecast(run_id: str, document: Document) -> Document:
 @retried
 def _claim_run(db: Database[Document], name: str, run: Document) -> tuple[str, bool]:
     """Find or begin the run of exactly these forecasts; tell whether it is new."""
-    for edition in count(1):
-        run_id = name if edition == 1 else f"{name}-{edition}"
+    run_id, edition = name, 1
+    while True:
         before = db["forecast_runs"].find_one_and_update(
             {"_id": run_id}, {"$setOnInsert": run | {"state": "writing"}}, upsert=True
         )
         if before is None or before["checksum"] == run["checksum"]:
             return run_id, before is None
-    raise AssertionError
+        edition += 1
+        run_id = f"{name}-{edition}"
 
 
 @retried

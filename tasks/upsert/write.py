@@ -97,13 +97,10 @@ class _Batch:
         try:
             self._collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            errors = error.details["writeErrors"]
-            refused = [e for e in errors if e["code"] != DUPLICATE_KEY]
-            if refused:
-                self._report_refused(refused)
+            self._refuse(error, documents)
             if error.details["writeConcernErrors"]:
                 raise
-            return [documents[e["index"]] for e in errors]
+            return [documents[e["index"]] for e in error.details["writeErrors"]]
         return []
 
     def _replace(self, documents: Sequence[Document]) -> int:
@@ -114,19 +111,19 @@ class _Batch:
         try:
             return self._collection.bulk_write(operations, ordered=False).matched_count
         except BulkWriteError as error:
-            if error.details["writeErrors"]:
-                self._report_refused(error.details["writeErrors"])
+            self._refuse(error, documents)
             raise
 
-    def _report_refused(self, errors: Sequence[Document]) -> None:
-        first = errors[0]
-        operation = first.get("op") or {}
-        msg = (
-            f"MongoDB refused {len(errors)} of {self._received} documents of "
-            f"{self._collection.name}, first {operation.get('_id', '(unnamed)')!r}: code "
-            f"{first['code']}, {first['errmsg']}; nothing of them is stored, mend and run again."
-        )
-        raise TerminalError(msg) from None
+    def _refuse(self, error: BulkWriteError, documents: Sequence[Document]) -> None:
+        """Raise when the server refused a document for any reason but a lost race."""
+        refused = [e for e in error.details["writeErrors"] if e["code"] != DUPLICATE_KEY]
+        if refused:
+            msg = (
+                f"MongoDB refused {len(refused)} of {self._received} documents of "
+                f"{self._collection.name}, first {documents[refused[0]['index']]['_id']!r}: code "
+                f"{refused[0]['code']}, {refused[0]['errmsg']}; mend their cause and run again."
+            )
+            raise TerminalError(msg) from None
 
 
 def _older_than(document: Document) -> Document:

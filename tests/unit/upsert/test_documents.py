@@ -1,0 +1,97 @@
+"""Documents say what the frames say, and nothing that is not a number."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import bson
+import polars as pl
+import pytest
+from bson.codec_options import CodecOptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.common.errors import TerminalError
+from tasks.upsert.documents import forecast_documents, hash_document, observation_documents
+from tests.unit.upsert.frames import DEMAND, WIND, forecasted, observations, transformed
+
+AWARE = CodecOptions(tz_aware=True)
+
+
+def test_an_observation_is_named_after_station_and_utc_instant():
+    document = next(observation_documents(observations([8.5]), {"air_temperature": "degF"}))
+    assert document["_id"] == "infoclimat:00052|2019-11-04T00:00:00Z"
+    assert document["station"] == {"id": "infoclimat:00052", "network": "infoclimat"}
+    assert document["metadata"]["source_line"] == 1
+
+
+def test_observations_within_one_second_keep_names_of_their_own():
+    frame = observations([8.5]).with_columns(pl.col("at") + timedelta(milliseconds=250))
+    document = next(observation_documents(frame, {}))
+    assert document["_id"].endswith("T00:00:00.250Z")
+
+
+def test_the_raw_value_is_kept_where_the_source_has_another_unit():
+    converted = next(observation_documents(observations([10.0]), {"air_temperature": "degF"}))
+    as_is = next(observation_documents(observations([10.0]), {"air_temperature": "degC"}))
+    expected = {"value": 10.0, "unit": "degC", "flag": 1}
+    assert as_is["measurements"]["air_temperature"] == expected
+    raw = {"raw": 50.0, "raw_unit": "degF"}
+    assert converted["measurements"]["air_temperature"] == expected | raw
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_has_no_key(value: float | None):
+    document = next(observation_documents(observations([value]), {"air_temperature": "degF"}))
+    assert document["measurements"] == {}
+
+
+def test_a_raw_value_that_is_not_a_number_is_left_out():
+    frame = observations([10.0]).with_columns(air_temperature__raw=pl.lit(math.nan))
+    document = next(observation_documents(frame, {"air_temperature": "degF"}))
+    assert "raw" not in document["measurements"]["air_temperature"]
+
+
+def test_a_frame_without_variables_still_gives_its_rows():
+    bare = observations([1.0, 2.0]).drop(pl.selectors.starts_with("air_temperature"))
+    assert [document["measurements"] for document in observation_documents(bare, {})] == [{}, {}]
+
+
+def test_rows_beyond_one_slice_keep_their_order():
+    documents = list(observation_documents(observations([1.0] * 5001), {}))
+    assert [document["metadata"]["source_line"] for document in documents] == list(range(1, 5002))
+
+
+@given(st.floats(-40, 50), st.datetimes(timezones=st.just(UTC)))
+def test_the_hash_survives_the_way_through_bson(value: float, at: datetime):
+    document = {"at": at, "value": value, "line": 7, "empty": {}}
+    stored = bson.decode(bson.encode(document | {"_id": "a", "rev": "1"}), AWARE)
+    assert hash_document(stored) == hash_document(document)
+
+
+def test_the_hash_ignores_durations_and_nothing_else():
+    _, slow = forecast_documents(transformed(), forecasted(seconds=9.0))
+    _, fast = forecast_documents(transformed(), forecasted(seconds=1.0))
+    _, other = forecast_documents(transformed(), forecasted(demand=6000.1))
+    assert slow["seconds"] != fast["seconds"]
+    assert slow["hash"] == fast["hash"] != other["hash"]
+
+
+def test_a_published_series_holds_its_points_and_how_it_was_made():
+    documents = {d["series_id"]: d for d in forecast_documents(transformed(), forecasted())}
+    demand = documents[DEMAND]
+    assert len(demand["valid_at"]) == len(demand["lower95"]) == 24
+    assert (demand["unit"], demand["published"]) == ("MW", "combination")
+    assert demand["members"][1] == {
+        "name": "naive_364d", "mae": None, "weight": 0.0, "failure": "no history of 364 days",
+    }  # fmt: skip
+
+
+def test_a_withheld_series_says_why_and_has_no_points():
+    documents = {d["series_id"]: d for d in forecast_documents(transformed(), forecasted())}
+    assert documents[WIND]["reason"] == "the newest value is 20 days old"
+    assert documents[WIND]["valid_at"] == documents[WIND]["value"] == []
+
+
+def test_a_forecast_that_is_not_a_number_is_never_stored():
+    with pytest.raises(TerminalError, match=rf"{DEMAND} has a value"):
+        forecast_documents(transformed(), forecasted(demand=math.inf))
