@@ -77,14 +77,10 @@ def fill_lake(
     of one seed tell of one weather, whatever their `as_of`.
 
     Raises:
-        ConfigurationError: `as_of` has no zone, or `folder` holds raw objects already.
+        ConfigurationError: `as_of` has no zone, `folder` holds raw objects already, or the spans
+            leave no room for the faults.
     """
-    if as_of.tzinfo is None:
-        msg = f"The demo's as-of is {as_of.isoformat()}: add its offset, as in +01:00."
-        raise ConfigurationError(msg)
-    if (folder / "raw").exists():
-        msg = f"Folder {folder} holds raw/ already: name an empty folder, or remove raw/ first."
-        raise ConfigurationError(msg)
+    _check_arguments(folder, as_of, weeks, demand_years)
     as_of, span = as_of.astimezone(UTC), timedelta(weeks=weeks)
     region, load = _simulate_demand(as_of, seed, demand_years)
     frames = {
@@ -102,6 +98,18 @@ def fill_lake(
     story = {"as_of": as_of.isoformat(), "seed": seed, "weeks": weeks, "demand_years": demand_years}
     story["defects"] = list(tell_faults(objects, as_of, span))
     return _write_lake(folder, objects, truth.filter(pl.col("at") < as_of + AFTERWARDS), story)
+
+
+def _check_arguments(folder: Path, as_of: datetime, weeks: int, demand_years: int) -> None:
+    if as_of.tzinfo is None:
+        msg = f"The demo's as-of is {as_of.isoformat()}: add its offset, as in +01:00."
+        raise ConfigurationError(msg)
+    if weeks < 2 or demand_years < 1:
+        msg = f"A demo of {weeks} weeks and {demand_years} years is too short: use 2 and 1 or more."
+        raise ConfigurationError(msg)
+    if (folder / "raw").exists():
+        msg = f"Folder {folder} holds raw/ already: name an empty folder, or remove raw/ first."
+        raise ConfigurationError(msg)
 
 
 def read_demo(folder: Path) -> DemoLake | None:

@@ -88,14 +88,14 @@ def land_infoclimat(
         station: to_infoclimat_rows(frame, station).with_columns(on=pl.col("at").dt.date())
         for station, frame in frames.items()
     }
-    middle = weeks[len(weeks) // 2]
+    middle = weeks[(len(weeks) - 1) // 2]
     for number, week in enumerate(weeks):
         sync = Sync(week.fetched_at, 100 + number, 8, seed)
         chosen = {station: week.select(one) for station, one in rows.items()}
         yield _pack_answer(chosen, sync, broken=BROKEN[:1] if week is middle else ())
     day = Week(middle.first_on, middle.first_on, middle.fetched_at + timedelta(minutes=30))
     again = {station: _restate(day.select(one)) for station, one in rows.items()}
-    yield _pack_answer(again, Sync(min(day.fetched_at, weeks[-1].fetched_at), 200, 9, seed))
+    yield _pack_answer(again, Sync(day.fetched_at, 200, 9, seed))
 
 
 def _restate(rows: pl.DataFrame) -> pl.DataFrame:
