@@ -5,13 +5,15 @@
     ├── TransientError       the world may be better in a moment: Prefect retries the task
     └── TerminalError        trying again cannot help: the run fails, exit 1
         ├── CorruptObjectError   an object is not the bytes that were listed
+        ├── MissingObjectError   an object that is not there
         ├── OversizedObjectError an object would not fit the declared bounds
         └── UnbalancedCountsError  a report that does not close
 
 Messages are one sentence: what is wrong, where, the value got, the rule, the remedy.
 """
 
-from typing import Protocol
+import re
+from typing import Final, Protocol
 
 
 class PipelineError(Exception):
@@ -34,12 +36,56 @@ class CorruptObjectError(TerminalError):
     """An object whose bytes are not those the listing or the manifest promised."""
 
 
+class MissingObjectError(TerminalError):
+    """An object that was removed since it was listed, or was never written."""
+
+
 class OversizedObjectError(TerminalError):
     """An object beyond the declared bounds: decompressed size, or length of one line."""
 
 
 class UnbalancedCountsError(TerminalError):
     """Counts that do not close: rows appeared or vanished between two steps."""
+
+
+_STORE_FAULTS: Final[dict[str, tuple[type[PipelineError], str]]] = {
+    "AlreadyExists": (TransientError, "another writer holds the key, so try again"),
+    "NoSuchBucket": (ConfigurationError, "create the bucket or correct the URI"),
+    "block document": (ConfigurationError, "save it in Prefect or correct AWS_CREDENTIALS_BLOCK"),
+    "RequestTimeTooSkewed": (ConfigurationError, "set the clock of this machine"),
+    "HeaderMalformed|Redirect|configured region": (ConfigurationError, "correct AWS_REGION"),
+    "SignatureDoesNotMatch|AccessKeyId|InvalidToken|ExpiredToken|Unauthenticated": (
+        ConfigurationError,
+        "check AWS_ACCESS_KEY_ID and its secret, AWS_PROFILE or AWS_CREDENTIALS_BLOCK",
+    ),
+    r"PermissionDenied|code: 40[13]|os error (1|13|30)\)": (
+        ConfigurationError,
+        "grant this user or role the right to list, read and write there",
+    ),
+    r"os error (27|28|122)\)": (TerminalError, "the disk or a quota is full, so free some space"),
+    r"InvalidPath|ValueError|Unicode|/#|loop|os error 40\)": (
+        ConfigurationError,
+        "rename or move away what cannot be the name of an object",
+    ),
+    "FileNotFound": (MissingObjectError, "it was removed or never written, so list again"),
+    r"os error \d|code: 4(?!08|09|29)": (TerminalError, "mend what it says and run again"),
+    "": (TransientError, "if this lasts, check S3_ENDPOINT_URL and the network"),
+}
+"""Words of an object store (class of the error, S3's code, errno): what they mean, the remedy."""
+
+
+def explain_store_fault(error: Exception, doing: str) -> PipelineError:
+    """Turn an object store's error into one sentence of the right kind, without its secrets.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    text = f"{type(error).__name__}: {error}"
+    kind, remedy = next(found for words, found in _STORE_FAULTS.items() if re.search(words, text))
+    # AWS repeats the session token in the body of ExpiredToken: only the code is quoted of a body.
+    code = re.search(r"<Code>(\w+)", text)
+    line = text.split("\n", 1)[0].split("<", 1)[0].strip()
+    detail = code[1] if code else line.rpartition("credential provider: ")[2]
+    return kind(f"Cannot {doing} ({detail}): {remedy}.")
 
 
 class FailedState(Protocol):

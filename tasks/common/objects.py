@@ -1,0 +1,250 @@
+"""Objects behind one door, whether they lie in a folder, an S3 bucket or memory.
+
+obstore moves the bytes but does not verify them, so every body is compared with what was
+promised (size, ETag, sha256) before anybody parses it. Nothing is ever overwritten or renamed.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import io
+import os
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+from urllib.request import Request, urlopen
+
+import boto3
+import obstore
+from backports import zstd
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore, S3Store
+
+from tasks.common import errors
+from tasks.common.settings import Settings, redact_uri
+
+_OWN_OUTPUT: Final = ".local/lake"
+_CHUNK: Final = 8 * 1024 * 1024
+_MEMORY: Final[dict[str, MemoryStore]] = defaultdict(MemoryStore)  # by name, while we run
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """One object as it was listed: `key` below the store's URI, `etag` unquoted, time in UTC."""
+
+    key: str
+    etag: str
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """Immutable objects below one URI, in the folder `prefix` of `backend`, verified when read.
+
+    Raises `TransientError` (no answer), `ConfigurationError` (bucket, credential, right, name) or
+    `TerminalError` (full disk, key that climbs out; `MissingObjectError`, `CorruptObjectError`).
+    """
+
+    uri: str
+    backend: LocalStore | MemoryStore | S3Store
+    prefix: str = ""
+
+    def list_objects(self, prefix: str = "") -> list[ObjectRef]:
+        """List what starts with `prefix`, sorted by key: hidden files and followed links too."""
+        start = self._path(f"{prefix}*")[:-1]  # whatever follows the prefix, it may not climb
+        with _explaining(f"list {self.uri}/{prefix}"):
+            pages = list(self.backend.list(start.rpartition("/")[0] or None))
+        return sorted(self._refer(m) for page in pages for m in page if m["path"].startswith(start))
+
+    def get_object(self, ref: ObjectRef) -> bytes:
+        """Give the bytes that were listed, as `get_bytes` does."""
+        # A folder made in the S3 console, "raw/", is listed as an empty "raw": not there to get.
+        return self.get_bytes(ref.key, listed=ref) if ref.size else b""
+
+    def get_bytes(
+        self, key: str, *, sha256: str | None = None, listed: ObjectRef | None = None
+    ) -> bytes:
+        """Give an object with the sha256 promised, else with the size, ETag and MD5 it claims."""
+        path, wrong = self._path(key), ""
+        for _ in range(2):
+            with _explaining(f"read {key!r} in {self.uri}"):
+                answer = self.backend.get(path)
+                body, got = answer.bytes().to_bytes(), self._refer(answer.meta)
+            wrong = _find_difference(body, got, listed or got, sha256)
+            if not wrong or (wrong == "MD5" and self._hides_md5(path)):
+                return body
+        msg = (
+            f"Object {key!r} in {self.uri} is not what was promised, not even when fetched again: "
+            f"its {wrong} differs; run again, and if that does not help, have it landed anew."
+        )
+        raise errors.CorruptObjectError(msg)
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write an object unless its key is taken; True: exactly these bytes stand there now.
+
+        A lost acknowledgement lets a writer meet its own object on the second try, so neither a
+        refusal nor silence counts: what stands under the key does.
+        """
+        path, failure = self._path(key), errors.TransientError()
+        for _ in range(3):
+            try:
+                with _explaining(f"write {key!r} in {self.uri}"):
+                    self.backend.put(path, body, mode="create")
+                    return True
+            except errors.TransientError as error:
+                failure = error
+            with suppress(errors.MissingObjectError):
+                return self.get_bytes(key) == body
+        raise failure
+
+    def _path(self, key: str) -> str:
+        if {"", ".", ".."} & set(key.split("/")):
+            msg = f"Key {key!r} is refused in {self.uri}: make it relative, without '.' and '..'."
+            raise errors.TerminalError(msg)
+        return f"{self.prefix}/{key}".lstrip("/")
+
+    def _refer(self, meta: "obstore.ObjectMeta") -> ObjectRef:
+        key = meta["path"].removeprefix(f"{self.prefix}/")
+        etag = (meta["e_tag"] or "").removeprefix("W/").strip('"')
+        return ObjectRef(key, etag, meta["size"], meta["last_modified"])
+
+    def _hides_md5(self, path: str) -> bool:
+        # Under SSE-KMS an ETag only looks like an MD5 (S3 API, type Object); HEAD tells which.
+        if isinstance(self.backend, S3Store):
+            url = obstore.sign(self.backend, "HEAD", path, timedelta(minutes=1))
+            with suppress(OSError), urlopen(Request(url, method="HEAD"), timeout=30) as head:  # noqa: S310
+                return "kms" in head.headers.get("x-amz-server-side-encryption", "")
+        return False
+
+
+def _find_difference(body: bytes, got: ObjectRef, listed: ObjectRef, sha256: str | None) -> str:
+    if sha256 is not None:
+        return "" if hashlib.sha256(body).hexdigest() == sha256 else f"sha256 (not {sha256})"
+    if (len(body), got.etag) != (listed.size, listed.etag):
+        return f"size or ETag (not {listed.size} bytes, {listed.etag})"
+    is_md5 = re.fullmatch("[0-9a-f]{32}", got.etag)  # not so for parts ("...-3") and folders
+    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest() if is_md5 else got.etag
+    return "" if md5 == got.etag else "MD5"
+
+
+@contextmanager
+def _explaining(doing: str) -> Generator[None]:
+    try:
+        yield
+    except (BaseError, OSError, ValueError) as error:
+        raise errors.explain_store_fault(error, doing) from None
+
+
+def open_store(uri: str, settings: Settings) -> ObjectStore:
+    """Open a folder (relative, `~` or file://), `s3://bucket/prefix` or `memory://name/prefix`.
+
+    Nothing is written: an output folder that does not exist yet is made by its first object.
+
+    Raises:
+        ConfigurationError: no such folder, an unknown scheme, or no credentials for S3.
+    """
+    if distant := re.fullmatch("(s3|memory)://([^/]*)/?(.*?)/*", redact_uri(uri)):
+        scheme, name, prefix = distant.groups()
+        backend = _open_bucket(name, settings) if scheme == "s3" else _MEMORY[name]
+        return ObjectStore(redact_uri(uri), backend, prefix)
+    folder = _folder_of(uri)
+    may_be_new = uri in (settings.output_uri, _OWN_OUTPUT) and folder and not folder.exists()
+    if not folder or not (folder.is_dir() or may_be_new):
+        msg = f"There is no folder {uri} ({folder}): correct it, make it, or use s3://bucket."
+        raise errors.ConfigurationError(msg)
+    return ObjectStore(uri, LocalStore(folder.anchor), str(folder).strip("/"))
+
+
+def resolve_output(lake: str, settings: Settings) -> str:
+    """Say where output goes: the setting, else the lake, else .local/lake if it is read-only."""
+    folder = _folder_of(lake)
+    if settings.output_uri or not folder or not folder.is_dir():
+        return settings.output_uri or lake
+    is_read_only = not os.access(folder, os.W_OK) or not folder.stat().st_mode & 0o222  # or root
+    return _OWN_OUTPUT if is_read_only else lake
+
+
+def _folder_of(uri: str) -> Path | None:
+    scheme, _, place = uri.rpartition("://")
+    if scheme not in ("", "file"):
+        return None
+    return Path(os.path.expanduser(unquote(place) if scheme else uri)).resolve()  # noqa: PTH111
+
+
+def _open_bucket(bucket: str, settings: Settings) -> S3Store:
+    endpoint = settings.s3_endpoint_url
+    if not re.fullmatch(r"[\w.-]{3,63} (None|https?://[^\s/?#]+/?)", f"{bucket} {endpoint}"):
+        msg = f"No bucket {bucket!r} at {endpoint}: use s3://bucket, and http://host:port for it."
+        raise errors.ConfigurationError(msg)
+    open_session = _choose_session(settings)
+    return S3Store(
+        bucket,
+        endpoint=endpoint,
+        region=settings.aws_region,
+        checksum_algorithm="SHA256",
+        credential_provider=lambda: Boto3CredentialProvider(open_session())(),  # noqa: PLW0108
+        client_options={"allow_http": True, "timeout": "15min", "read_timeout": "30s"},
+    )
+
+
+def _choose_session(settings: Settings) -> Callable[[], boto3.Session]:
+    block = settings.aws_credentials_block
+    if block is None:
+        names = {"profile_name": settings.aws_profile, "region_name": settings.aws_region}
+        return partial(boto3.Session, **names)
+    from prefect_aws import AwsCredentials  # noqa: PLC0415 (two seconds, and only when asked for)
+
+    with _explaining(f"load the AwsCredentials block {block!r}"):
+        return asyncio.run(
+            AwsCredentials.aload(block)
+        ).get_boto3_session  # opened when first needed
+
+
+def decompress_chunks(body: bytes, *, key: str, max_bytes: int) -> Iterator[bytes | memoryview]:
+    """Give an object's content in pieces of 8 MiB: gz or zstd, of many members, or plain.
+
+    The content tells which, not the name. Plain pieces are views, never copies.
+
+    Raises:
+        OversizedObjectError: there is more than `max_bytes`; memory stays flat until then.
+        CorruptObjectError: it is damaged or cut short.
+    """
+    size = 0
+    try:
+        for piece in _cut(body):
+            size += len(piece)
+            if size > max_bytes:
+                msg = f"Object {key!r} holds more than {max_bytes} bytes: raise MAX_OBJECT_MIB."
+                raise errors.OversizedObjectError(msg)
+            yield piece
+    except (EOFError, OSError, zlib.error, zstd.ZstdError) as error:
+        msg = f"Object {key!r} cannot be decompressed ({error}): have it landed anew."
+        raise errors.CorruptObjectError(msg) from error
+
+
+def _cut(body: bytes) -> Iterator[bytes | memoryview]:
+    if body.startswith(b"\x1f\x8b"):
+        stream = gzip.GzipFile(fileobj=io.BytesIO(body))
+    elif re.match(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", body):  # a frame, one to skip
+        stream = zstd.ZstdFile(io.BytesIO(body))
+    else:
+        whole = memoryview(body)
+        yield from (whole[at : at + _CHUNK] for at in range(0, len(whole), _CHUNK))
+        return
+    with stream:
+        yield from iter(lambda: stream.read(_CHUNK), b"")
+
+
+def decompress(body: bytes, *, key: str, max_bytes: int) -> bytes:
+    """Give an object's whole content; see `decompress_chunks`."""
+    return b"".join(decompress_chunks(body, key=key, max_bytes=max_bytes))
