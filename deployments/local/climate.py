@@ -104,7 +104,7 @@ class Grid:
 
 def solar_elevation(at: Array, latitude: float, longitude: float) -> Array:
     """Give the sine of the sun's elevation, 0 at night (equation of time left out)."""
-    hours = (at - at.astype("datetime64[D]")) / np.timedelta64(1, "h") + longitude / 15
+    hours = day_hour(at) + longitude / 15
     tilt = np.radians(-23.44) * np.cos(2 * np.pi * (year_day(at) + 10) / 365.25)
     phi = np.radians(latitude)
     height = np.sin(phi) * np.sin(tilt) - np.cos(phi) * np.cos(tilt) * np.cos(np.pi * hours / 12)
@@ -116,6 +116,11 @@ def year_day(at: Array) -> Array:
     return (at - at.astype("datetime64[Y]")) / np.timedelta64(1, "D")
 
 
+def day_hour(at: Array) -> Array:
+    """Give the hour of the day from 0, with its fraction."""
+    return (at - at.astype("datetime64[D]")) / np.timedelta64(1, "h")
+
+
 def simulate_region(grid: Grid) -> pl.DataFrame:
     """Simulate what all stations share, one row per step of `grid`.
 
@@ -124,7 +129,7 @@ def simulate_region(grid: Grid) -> pl.DataFrame:
     (0 to 1), rain (mm h-1).
     """
     at, high = grid.at, grid.draw("pressure", 70, 6)
-    hour = (at - at.astype("datetime64[D]")) / np.timedelta64(1, "h") + REGION_LONGITUDE / 15
+    hour = day_hour(at) + REGION_LONGITUDE / 15
     season = np.cos(2 * np.pi * (year_day(at) - 201) / 365.25)
     cloud = 1 / (1 + np.exp(1.1 * high - 1.5 * grid.draw("cloud", 16, 2) - 0.5 + 0.4 * season))
     swing = (3.0 + 1.9 * season) * (1.25 - 0.9 * cloud)
@@ -173,7 +178,7 @@ def simulate_station(region: pl.DataFrame, station: Station, grid: Grid) -> pl.D
         0.0065 * (50 - station.elevation_m) + 0.35 * local("air", 4) + 0.04 * local("thermometer")
     )
     dew = air - shared["spread"] * np.exp(0.12 * local("dew", 6))
-    lift = 1 + 0.25 * np.cos(np.pi * (_hour_of(at) - 14) / 12)
+    lift = 1 + 0.25 * np.cos(np.pi * (day_hour(at) - 14) / 12)
     wind = np.hypot(shared["east"], shared["north"]) * station.shelter * lift
     wind *= np.exp(0.3 * local("turbulence", 0.3))
     turn = np.degrees(np.arctan2(shared["east"], shared["north"])) + 180 + 14 * local("vane", 0.5)
@@ -195,10 +200,6 @@ def simulate_station(region: pl.DataFrame, station: Station, grid: Grid) -> pl.D
             "cloud": shared["cloud"],
         }
     )
-
-
-def _hour_of(at: Array) -> Array:
-    return (at - at.astype("datetime64[D]")) / np.timedelta64(1, "h")
 
 
 def _magnus(celsius: Array) -> Array:

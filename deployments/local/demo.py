@@ -87,17 +87,17 @@ def fill_lake(
         one: _simulate_weather(region, one, (as_of - span, as_of + AFTERWARDS), seed)
         for one in STATIONS
     }
-    truths = [_tell_truth(load.rename({"demand": "electricity_demand"}), "rte:32", ())]
-    for one, frame in frames.items():  # InfoClimat's private stations report no gusts
-        truths.append(_tell_truth(frame, one.key, ("wind_speed_of_gust",) * (one in PRIVATE)))
-    truth = pl.concat(truths)
+    truth = [_tell_truth(load.rename({"demand": "electricity_demand"}), "rte:32")]
+    truth += [_tell_truth(_hide_gusts(frame, one), one.key) for one, frame in frames.items()]
     known = {one: frame.filter(pl.col("at") < as_of) for one, frame in frames.items()}
     for fault in FAULTS:
         known[fault.station] = fault.plant(known[fault.station], as_of, span)
     objects = [*_land_weather(known, as_of, weeks, seed), *land_demand(load, as_of, demand_years)]
     story = {"as_of": as_of.isoformat(), "seed": seed, "weeks": weeks, "demand_years": demand_years}
     story["defects"] = list(tell_faults(objects, as_of, span))
-    return _write_lake(folder, objects, truth.filter(pl.col("at") < as_of + AFTERWARDS), story)
+    return _write_lake(
+        folder, objects, pl.concat(truth).filter(pl.col("at") < as_of + AFTERWARDS), story
+    )
 
 
 def _check_arguments(folder: Path, as_of: datetime, weeks: int, demand_years: int) -> None:
@@ -143,12 +143,16 @@ def _simulate_weather(
     return simulate_station(region, station, grid)
 
 
-def _tell_truth(frame: pl.DataFrame, station_id: str, hidden: Sequence[str]) -> pl.DataFrame:
+def _hide_gusts(frame: pl.DataFrame, station: Station) -> pl.DataFrame:
+    """Drop what InfoClimat's private stations do not report."""
+    return frame.drop("wind_speed_of_gust") if station in PRIVATE else frame
+
+
+def _tell_truth(frame: pl.DataFrame, station_id: str) -> pl.DataFrame:
     """Give each hour of all that is forecast, by each variable's own statistic."""
-    known = {name: VARIABLES[name] for name in frame.columns if name in VARIABLES}
-    names = [name for name, one in known.items() if one.forecast and name not in hidden]
+    names = [name for name in frame.columns if name in VARIABLES and VARIABLES[name].forecast]
     hours = frame.group_by_dynamic("at", every="1h").agg(
-        pl.col(name).max() if known[name].statistic == "max" else pl.col(name).mean()
+        pl.col(name).max() if VARIABLES[name].statistic == "max" else pl.col(name).mean()
         for name in names
     )
     return hours.unpivot(names, index="at").select(

@@ -68,13 +68,12 @@ class Sync:
 def render_jsonl(lines: Sequence[Line], sync: Sync, *, escape: bool = False) -> bytes:
     r"""Render one line per record; a broken text stands as it is. `escape`: all ASCII, by \\u."""
     records = iter(sync.wrap([line.content for line in lines if isinstance(line.content, dict)]))
-    texts = (
-        line.content
-        if isinstance(line.content, str)
-        else json.dumps(next(records), ensure_ascii=escape)
-        for line in lines
-    )
-    return "".join(f"{text}\n" for text in texts).encode()
+    text = io.StringIO()
+    for line in lines:
+        broken = line.content if isinstance(line.content, str) else None
+        text.write(broken or json.dumps(next(records), ensure_ascii=escape))
+        text.write("\n")
+    return text.getvalue().encode()
 
 
 def render_csv(lines: Sequence[Line], sync: Sync) -> bytes:
@@ -120,6 +119,8 @@ def to_infoclimat_rows(frame: pl.DataFrame, station: Station) -> pl.DataFrame:
     sums = {hours: _sum_rain(hours * 60 // station.minutes) for hours in (1, 3)}
     full, dry = pl.col("at").dt.minute() == 0, sums[3] == "0"
     far = pl.max_horizontal(45_000 * (1 - pl.col("relative_humidity") / 100) ** 0.6, 100)
+    octas = _write_whole(pl.col("cloud") * 8)
+    gusts = _write_kmh("wind_speed_of_gust", whole=True) if airport else pl.lit(None)
     columns = {
         "id_station": pl.lit(station.id),
         "dh_utc": pl.col("at").dt.strftime("%Y-%m-%d %H:%M:%S"),
@@ -129,21 +130,17 @@ def to_infoclimat_rows(frame: pl.DataFrame, station: Station) -> pl.DataFrame:
         "point_de_rosee": _write_decimal(pl.col("dew_point_temperature")),
         "visibilite": _write_whole(far, 100),
         "vent_moyen": _write_kmh("wind_speed", whole=airport),
-        "vent_rafales": _write_kmh("wind_speed_of_gust", whole=True) if airport else None,
+        "vent_rafales": gusts,
         "vent_direction": _write_whole(pl.col("wind_from_direction"), 10 if airport else 1),
         "pluie_3h": pl.when(full & (hour % 3 == 0 if airport else ~dry)).then(sums[3]),
         "pluie_1h": pl.when(full).then(sums[1]),
         "neige_au_sol": pl.lit(None),
-        "nebulosite": pl.when(hour % 2 == 0)
-        .then(_write_whole(pl.col("cloud") * 8))
-        .otherwise(pl.lit("")),
+        "nebulosite": pl.when(hour % 2 == 0).then(octas).otherwise(pl.lit("")),
         "temps_omm": pl.when(pl.col("rain") > 0.1).then(pl.lit("61")),
     }
     if not airport:
         columns = {name: columns[name] for name in ("id_station", "dh_utc", *_PARAMS)}
-    return frame.select(
-        "at", **{name: pl.lit(None) if made is None else made for name, made in columns.items()}
-    )
+    return frame.select("at", **columns)
 
 
 def build_infoclimat_answer(rows: Mapping[Station, pl.DataFrame]) -> Record:
@@ -163,11 +160,12 @@ def build_infoclimat_answer(rows: Mapping[Station, pl.DataFrame]) -> Record:
 
 
 def _describe(station: Station) -> Record:
-    page = f"https://example.org/stations/metadonnees?id={station.id}"
     airport = station.minutes == 60
-    licence = ("Etalab Open License", "https://www.etalab.gouv.fr/licence-ouverte-open-licence")
-    free = ("CC BY", "https://creativecommons.org/licenses/by/2.0/fr/")
-    name, url = licence if airport else free
+    etalab = ("Etalab Open License", "https://www.etalab.gouv.fr/licence-ouverte-open-licence")
+    by = ("CC BY", "https://creativecommons.org/licenses/by/2.0/fr/")
+    source = "Simulated for the demonstration"
+    page = f"https://example.org/stations/metadonnees?id={station.id}"
+    names = ("license", "url", "source", "metadonnees")
     return {
         "id": station.id,
         "name": station.name,
@@ -175,12 +173,7 @@ def _describe(station: Station) -> Record:
         "longitude": station.longitude,
         "elevation": station.elevation_m,
         "type": "synop" if airport else "static",
-        "license": {
-            "license": name,
-            "url": url,
-            "source": "Simulated for the demonstration",
-            "metadonnees": page,
-        },
+        "license": dict(zip(names, (*(etalab if airport else by), source, page), strict=True)),
     }
 
 

@@ -93,6 +93,14 @@ def test_equal_arguments_give_equal_bytes_and_another_seed_another_weather(
     assert not set(digest(other.folder).values()) & set(digest(spring.folder).values())
 
 
+def test_nothing_in_the_lake_knows_of_this_machine_or_of_a_later_day(spring: DemoLake) -> None:
+    paths = [path for path in spring.folder.glob("raw/**/*.*") if path.is_file()]
+    assert {path.read_bytes()[4:8] for path in paths if path.suffix == ".gz"} == {bytes(4)}
+    stamps = [re.search(r"_(\d{13})_", path.name) for path in paths]
+    moments = [int(stamp[1]) / 1000 for stamp in stamps if stamp]
+    assert max(moments + [path.stat().st_mtime for path in paths]) == SPRING.timestamp()
+
+
 def test_a_lake_of_the_next_week_tells_of_the_same_weather(
     spring: DemoLake, tmp_path: Path
 ) -> None:
@@ -293,7 +301,7 @@ def test_a_frozen_thermometer_stands_still_for_twenty_hours(autumn: DemoLake) ->
         rows = json.loads(line)["_airbyte_data"]["hourly"][station]
         values += rows[int(index) : int(index) + one["rows"]]
     assert len(values) == 120
-    assert len({row["temperature"] for row in values}) == 1
+    assert {row["temperature"] for row in values} == {values[0]["temperature"]} != {None}
     assert len({row["humidite"] for row in values}) > 1
 
 
@@ -302,6 +310,27 @@ def test_wind_direction_is_missing_where_the_workbook_is_told_to_miss_it(autumn:
     column = read_sheets(autumn.folder / one["key"])[one["cell"]]["column_4"]
     assert column[one["line"] - 1 : one["line"] - 1 + 48].null_count() == 48
     assert column[: one["line"] - 1].null_count() == 1
+
+
+def test_a_gap_holds_no_row_and_its_neighbours_are_there(autumn: DemoLake) -> None:
+    (one,) = find_defects(autumn, "gap")
+    station = one["station_id"].removeprefix("infoclimat:")
+    answer = json.loads(read_lines(autumn.folder / one["key"])[0])
+    stamps = [row["dh_utc"] for row in answer["_airbyte_data"]["hourly"][station]]
+    first, after = (one[side][:19].replace("T", " ") for side in ("from", "to"))
+    assert not [stamp for stamp in stamps if first <= stamp < after]
+    assert after in stamps
+
+
+def test_the_rain_counter_of_one_station_falls_at_four_past_eight_only(autumn: DemoLake) -> None:
+    falls, last = Counter(), 0.0
+    for path in sorted(autumn.folder.glob("raw/airbyte-sync/wunderground/*/first_day=*/*.jsonl*")):
+        for line in read_lines(path):
+            found = re.search(r'"Time": "([^"]+)".*"Precip. Accum.": "([0-9.]+)', line)
+            if found:
+                falls[found[1]] += float(found[2]) < last
+                last = float(found[2])
+    assert falls.total() == falls["08:04:00"] > 5
 
 
 def test_the_truth_is_what_the_raw_values_say_and_goes_beyond_them(autumn: DemoLake) -> None:
