@@ -1,0 +1,120 @@
+"""Observations: readings of many objects become one row per station and instant of a month."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import polars as pl
+
+from tasks.common.contracts import OBSERVATION_KEYS, keep_latest, variables_of
+from tasks.common.results import Part, SourceFacts
+from tasks.transform.clean import flag_values
+from tasks.transform.units import convert_units
+
+ORDER: Final = ("rev", "source_key", "line")
+"""Which of two versions is kept: the greatest by these. The last two only break ties."""
+
+_MONTH_BITS: Final = 42
+"""A month has fewer than 2**42 microseconds."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Observations of one source in one calendar month (UTC).
+
+    Attributes:
+        frame: OBSERVATIONS, sorted by station and instant.
+        received: readings of that month in all parts; `frame` has the latest of each.
+    """
+
+    source_id: str
+    month: str
+    frame: pl.DataFrame
+    received: int
+
+
+def group_parts(
+    parts: Iterable[Part], sources: Mapping[str, SourceFacts]
+) -> dict[tuple[str, str], list[Part]]:
+    """Gather the parts that may hold rows of a source's month, by source and month.
+
+    Where time stamps mark the end of a step, the first of a month belongs to the month before.
+    """
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in sorted(parts, key=lambda part: (part.source_id, part.month, part.key)):
+        groups.setdefault((part.source_id, part.month), []).append(part)
+        if sources[part.source_id].label == "end":
+            before = date.fromisoformat(f"{part.month}-01") - timedelta(days=1)
+            groups.setdefault((part.source_id, f"{before:%Y-%m}"), []).append(part)
+    return dict(sorted(groups.items()))
+
+
+def build_observations(parts: Iterable[Part], facts: SourceFacts, month: str) -> Observed:
+    """Give the observations of one source and month, whatever the order of its parts.
+
+    Stamped by the start of their steps, in canonical units, flagged; of several readings of one
+    station and instant, the greatest by `ORDER`.
+    """
+    readings = pl.concat([_read_part(part, facts) for part in parts], how="diagonal")
+    if facts.label == "end":
+        readings = readings.filter(pl.col("at").dt.strftime("%Y-%m") == month)
+    latest = _resolve(readings)
+    flagged = flag_values(convert_units(latest, facts.units))
+    columns = [
+        f"{name}{kind}" for name in variables_of(flagged) for kind in ("", "__raw", "__flag")
+    ]
+    return Observed(facts.id, month, flagged.select(*OBSERVATION_KEYS, *columns), readings.height)
+
+
+def _read_part(part: Part, facts: SourceFacts) -> pl.DataFrame:
+    shift = facts.step if facts.label == "end" else timedelta()
+    readings = pl.read_ipc(part.path).with_columns(
+        at=pl.col("at") - shift, source_id=pl.lit(facts.id), source_key=pl.lit(part.key)
+    )
+    return add_rev(readings, facts.revision)
+
+
+def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
+    """Add `rev`, a text that orders versions as (maturity, generation, extracted_at, revision).
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2024, 10, 7, 12, tzinfo=UTC)
+    >>> row = pl.DataFrame({"maturity": 1, "generation": 8, "extracted_at": [at]})
+    >>> add_rev(row, 2)["rev"].item()
+    '01|00000008|20241007T120000.000000Z|0002'
+    """
+    parts = ["maturity", "generation", "extracted_at"]
+    versions = readings.select(parts).unique().with_columns(
+        rev=pl.concat_str(
+            pl.col("maturity").cast(pl.String).str.zfill(2),
+            pl.col("generation").cast(pl.String).str.zfill(8),
+            pl.col("extracted_at").dt.strftime("%Y%m%dT%H%M%S%.6fZ"),
+            pl.lit(f"{revision:04d}"),
+            separator="|",
+        )
+    )  # fmt: skip
+    if versions.height == 1:  # nearly always: one object is one extraction
+        return readings.with_columns(rev=pl.lit(versions["rev"].item()))
+    return readings.join(versions, on=parts, how="left", maintain_order="left")
+
+
+def _resolve(readings: pl.DataFrame) -> pl.DataFrame:
+    # The general sort costs as much as all checks together, and is rarely needed.
+    ordered = readings if _is_resolved(readings) else readings[_order(readings)]
+    return ordered if _is_resolved(ordered) else keep_latest(ordered, ORDER)
+
+
+def _is_resolved(readings: pl.DataFrame) -> bool:
+    """Tell whether each row comes after the one before it by station and instant."""
+    station, at = pl.col("station_id"), pl.col("at")
+    later = (station == station.shift(1)) & (at > at.shift(1))
+    return bool(readings.select(((station > station.shift(1)) | later).all()).item())
+
+
+def _order(readings: pl.DataFrame) -> pl.Series:
+    """Give the order by station and instant: both packed into one number, sorted as that."""
+    stations = pl.Enum(readings["station_id"].unique().sort())
+    code = pl.col("station_id").cast(stations).to_physical().cast(pl.Int64)
+    since = (pl.col("at") - pl.col("at").min()).dt.total_microseconds()
+    return readings.select(code * 2**_MONTH_BITS + since).to_series().arg_sort()

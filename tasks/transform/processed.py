@@ -1,0 +1,164 @@
+"""The processed layer: immutable Parquet files, and manifests that say which of them count.
+
+```
+processed/v1/observations/source=<id>/date=<YYYY-MM>/<manifest_id>-<n>.parquet
+processed/v1/_manifests/<manifest_id>.json      written last: it is the commit
+quarantine/<manifest_id>.jsonl.zst
+```
+A file that no manifest names does not exist: a crashed run leaves nothing behind that anybody
+reads. The same input gives the same names and bytes, so a retry finishes what a crash began.
+"""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from backports import zstd
+
+from tasks.common.accounts import check_closes
+from tasks.common.contracts import variables_of
+from tasks.common.errors import TerminalError
+from tasks.common.objects import ObjectStore
+from tasks.common.results import Extracted, Part, ProcessedFile, SourceFacts
+from tasks.transform.manifest import MANIFESTS, list_files, plan_manifest, read_manifests
+from tasks.transform.observations import Observed, build_observations, group_parts
+
+OBSERVATIONS: Final = "processed/v1/observations/"
+"""Then `source=<id>/date=<YYYY-MM>/<manifest_id>-<n>.parquet`; n is 0 since a run writes one file
+for a source and month."""
+
+_WRITERS: Final = 2
+"""Months at work at once: encoding Parquet keeps one core busy, and a month stays in memory."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The processed layer as one run sees it.
+
+    What this run writes also stays in `scratch`: it is read back from there, and a dry run puts
+    it nowhere else.
+    """
+
+    store: ObjectStore
+    scratch: Path
+    dry_run: bool
+
+    def fetch(self, file: ProcessedFile) -> bytes:
+        """Give the bytes of a file: this run's own, or the store's, verified by sha256."""
+        own = self.scratch / file.key
+        return (
+            own.read_bytes() if own.exists() else self.store.get_bytes(file.key, sha256=file.sha256)
+        )
+
+    def put(self, key: str, body: bytes) -> None:
+        """Put an object; a dry run does not.
+
+        Raises:
+            TerminalError: other bytes hold the key.
+        """
+        if not self.dry_run and not self.store.put_if_absent(key, body):
+            msg = (
+                f"Object {key} in {self.store.uri} holds other bytes than this run made of the "
+                "same input: move it away and run again."
+            )
+            raise TerminalError(msg)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What stands in the processed layer after a run.
+
+    Attributes:
+        earlier: files that older manifests name, sorted by key.
+        fresh: files of this run, sorted by key; in a dry run they are in the scratch folder only.
+        manifest_key: None when nothing new was read, or in a dry run.
+        duplicate: readings that lost to a later version in another object.
+    """
+
+    earlier: tuple[ProcessedFile, ...]
+    fresh: tuple[ProcessedFile, ...] = ()
+    manifest_key: str | None = None
+    duplicate: int = 0
+
+
+def commit_run(extracted: Extracted, layer: Layer) -> Committed:
+    """Write this run's observations and rejections, and last the manifest that makes them count.
+
+    Raises:
+        TerminalError: a manifest is unreadable, or other bytes hold a key of this run.
+        UnbalancedCountsError: readings appeared or vanished.
+    """
+    earlier = list_files(read_manifests(layer.store))
+    manifest = plan_manifest(extracted)
+    if manifest is None:
+        return Committed(earlier)
+    fresh, duplicate = _write_months(extracted, layer, manifest.manifest_id)
+    if manifest.quarantine_key:
+        layer.put(manifest.quarantine_key, encode_quarantine(extracted.quarantine))
+    key = f"{MANIFESTS}{manifest.manifest_id}.json"
+    complete = manifest.model_copy(update={"files": fresh})
+    layer.put(key, complete.model_dump_json(indent=1).encode())
+    return Committed(earlier, fresh, None if layer.dry_run else key, duplicate)
+
+
+def _write_months(
+    extracted: Extracted, layer: Layer, manifest_id: str
+) -> tuple[tuple[ProcessedFile, ...], int]:
+    def write(group: tuple[tuple[str, str], list[Part]]) -> tuple[ProcessedFile, int]:
+        (source_id, month), parts = group
+        facts = extracted.sources[source_id]
+        observed = build_observations(parts, facts, month)
+        return _write_month(observed, facts, layer, manifest_id), observed.received
+
+    groups = group_parts(extracted.parts, extracted.sources)
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        written = list(pool.map(write, groups.items()))
+    received = sum(count for _, count in written)
+    check_closes("transform", sum(part.rows for part in extracted.parts), received)
+    files = tuple(sorted((file for file, _ in written if file.rows), key=lambda file: file.key))
+    return files, received - sum(file.rows for file in files)
+
+
+def _write_month(
+    observed: Observed, facts: SourceFacts, layer: Layer, manifest_id: str
+) -> ProcessedFile:
+    frame, month = observed.frame, observed.month
+    body = encode_parquet(frame, facts)
+    key = f"{OBSERVATIONS}source={facts.id}/date={month}/{manifest_id}-0.parquet"
+    (layer.scratch / key).parent.mkdir(parents=True, exist_ok=True)
+    (layer.scratch / key).write_bytes(body)
+    if frame.height:
+        layer.put(key, body)
+    digest = hashlib.sha256(body).hexdigest()
+    first, last = frame.select(first=pl.col("at").min(), last=pl.col("at").max()).row(0)
+    return ProcessedFile(key, len(body), digest, frame.height, facts.id, month, first, last)
+
+
+def encode_parquet(frame: pl.DataFrame, facts: SourceFacts) -> bytes:
+    """Give OBSERVATIONS as Parquet; equal frames give equal bytes.
+
+    The metadata `raw_units` say, as JSON, the unit of every `x__raw`.
+    """
+    units = {name: facts.units[name] for name in variables_of(frame)}
+    body = BytesIO()
+    # Level 1 and no statistics: the layer is read by whole files, and writing it is the longest
+    # part of this step.
+    frame.rechunk().write_parquet(
+        body,
+        compression="zstd",
+        compression_level=1,
+        statistics=False,
+        metadata={"raw_units": json.dumps(units)},
+    )
+    return body.getvalue()
+
+
+def encode_quarantine(rejected: pl.DataFrame) -> bytes:
+    """Give QUARANTINE as JSON lines in zstd, sorted: equal rows give equal bytes."""
+    order = ["key", "line", "column", "rule", "raw"]
+    return zstd.compress(rejected.sort(order).write_ndjson().encode())

@@ -1,0 +1,37 @@
+"""The door of the transform room."""
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import exponential_backoff
+
+from tasks.common.errors import is_worth_retrying
+from tasks.common.objects import open_store
+from tasks.common.results import Extracted, Transformed
+from tasks.common.settings import load_settings
+from tasks.transform.history import build_history
+from tasks.transform.outcome import conclude_transform
+from tasks.transform.processed import Layer, commit_run
+
+
+@task(
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_worth_retrying,
+    cache_policy=NO_CACHE,
+)
+def transform(extracted: Extracted) -> Transformed:
+    """Commit what was read to the processed layer, and give the history known at `as_of`.
+
+    A retry, and a second run over the same input, write nothing new.
+    """
+    logger = get_run_logger()
+    store = open_store(extracted.output, load_settings())
+    layer = Layer(store, extracted.scratch, extracted.dry_run)
+    committed = commit_run(extracted, layer)
+    logger.info("Wrote %d files, manifest %s", len(committed.fresh), committed.manifest_key)
+    files = (*committed.earlier, *committed.fresh)
+    history = build_history(files, layer.fetch, sources=extracted.sources, as_of=extracted.as_of)
+    made = conclude_transform(extracted, committed, history)
+    logger.info("History of %d series, %d rows", made.series.height, made.history.height)
+    return made
