@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,27 +53,22 @@ def running_mongod(folder: Path = DEFAULT_FOLDER) -> Generator[str, None, None]:
         ConfigurationError: MONGODB_URI is set, this is ECS or production, or mongod is missing
             or does not start.
     """
-    refuse_embedded(load_settings())
+    _refuse_embedded(load_settings())
     with serve_folder(folder) as uri:
         yield uri
 
 
-def refuse_embedded(settings: Settings) -> None:
-    """Refuse where an embedded server would hide a database or lose its data.
-
-    Raises:
-        ConfigurationError: MONGODB_URI is set, this is an ECS task, or ENVIRONMENT is production.
-    """
-    remedy = "set MONGODB_URI to the replica set to write to"
-    if settings.mongodb_uri is not None:
-        msg = "MONGODB_URI is set, so no embedded MongoDB is started: unset it, or use that one."
-        raise ConfigurationError(msg)
-    if runs_on_ecs():
-        msg = f"This is an ECS task, where an embedded MongoDB would vanish with it: {remedy}."
-        raise ConfigurationError(msg)
-    if settings.environment == "production":
-        msg = f"ENVIRONMENT is production, which an embedded MongoDB must not serve: {remedy}."
-        raise ConfigurationError(msg)
+def _refuse_embedded(settings: Settings) -> None:
+    """Refuse where an embedded server would hide a database or lose its data."""
+    refusals = (
+        (settings.mongodb_uri is not None, "MONGODB_URI is set, and it alone decides"),
+        (runs_on_ecs(), "this is an ECS task, and the data would vanish with it"),
+        (settings.environment == "production", "ENVIRONMENT is production"),
+    )
+    for applies, reason in refusals:
+        if applies:
+            msg = f"No embedded MongoDB starts here ({reason}): name a replica set in MONGODB_URI."
+            raise ConfigurationError(msg)
 
 
 @contextmanager
@@ -89,9 +84,9 @@ def serve_folder(folder: Path, options: Sequence[str] = ()) -> Generator[str, No
         try:
             yield f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
         finally:
-            with _alone(folder):
-                if _is_last(users):
-                    _stop_server(folder, port)
+            with _alone(folder), suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while others use it
+                _stop_server(folder, port)
 
 
 @contextmanager
@@ -100,14 +95,6 @@ def _alone(folder: Path) -> Generator[None, None, None]:
     with (folder / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _is_last(users: Any) -> bool:  # noqa: ANN401
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _ensure_server(folder: Path, options: Sequence[str]) -> int:
@@ -124,16 +111,13 @@ def _ensure_server(folder: Path, options: Sequence[str]) -> int:
 
 def _choose_port(wanted: int) -> int:
     """Give the wanted port when it is free, else a free one: the set remembers its address."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    msg = "No free port is left on 127.0.0.1: end some other server."
-    raise ConfigurationError(msg)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _launch(folder: Path, port: int, options: Sequence[str]) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pymongo.database import Database
 
 from tasks.common.accounts import WriteCounts
-from tasks.common.mongo import Document, ensure_indexes
+from tasks.common.mongo import Document, ensure_indexes, locate_database
 from tasks.common.results import Forecasted, ProcessedFile, Transformed, Written
+from tasks.common.settings import Settings
 from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, forecast_documents
 from tasks.upsert.observations import load_observations
 from tasks.upsert.publish import name_run, publish_run
@@ -33,18 +34,18 @@ def write_run(
     forecasted: Forecasted,
     *,
     fetch: Callable[[ProcessedFile], bytes],
-    git_sha: str,
+    settings: Settings,
 ) -> Written:
     """Store stations, then observations, then the forecasts, and publish them.
 
     Every step may be repeated, and a second time changes nothing.
 
     Args:
-        db: where to; `Written.database` says the same without credentials.
+        db: where to.
         transformed: the history, its files and stations.
         forecasted: the forecasts of `transformed`.
         fetch: gives the bytes of a processed file, checked against its sha256.
-        git_sha: revision of the code, recorded with a new run.
+        settings: tell the revision of the code, and where `db` is.
     """
     ensure_indexes(db)
     stations, moves = write_stations(db, transformed.stations, as_of=transformed.as_of)
@@ -53,7 +54,7 @@ def write_run(
     publication = publish_run(
         db,
         planned.run_id,
-        _describe_run(transformed, forecasted) | {"git_sha": git_sha},
+        _describe_run(transformed, forecasted) | {"git_sha": settings.git_sha},
         forecast_documents(transformed, forecasted),
     )
     return Written(
@@ -61,7 +62,7 @@ def write_run(
         counts={"stations": stations, "observations": observations, **publication.counts},
         published=publication.published,
         previous_run_id=publication.previous_run_id,
-        database=_name_database(db),
+        database=locate_database(settings),
         notes=(*moves, *publication.notes),
     )
 
@@ -76,8 +77,3 @@ def _describe_run(transformed: Transformed, forecasted: Forecasted) -> Document:
         "output": transformed.output,
         "schema_version": SCHEMA_VERSION,
     }
-
-
-def _name_database(db: Database[Document]) -> str:
-    hosts = ",".join(sorted(f"{host}:{port}" for host, port in db.client.nodes))
-    return f"{hosts}/{db.name}"

@@ -35,7 +35,7 @@ def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
             transformed,
             forecasted,
             fetch=lambda file: store.get_bytes(file.key, sha256=file.sha256),
-            git_sha=settings.git_sha,
+            settings=settings,
         )
     for name, counts in written.counts.items():
         get_run_logger().info("%s: %s", name, counts)

@@ -8,12 +8,14 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
+from pydantic import SecretStr
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed, Written
+from tasks.common.settings import Settings
 from tasks.upsert.run import write_run
 from tests.unit.upsert.frames import (
     AS_OF,
@@ -28,6 +30,7 @@ from tests.unit.upsert.frames import (
 )  # fmt: skip
 
 WEEK = timedelta(days=7)
+SETTINGS = Settings(mongodb_uri=SecretStr("mongodb://user:s3cret@mongo-1/"), git_sha="abc")
 LAYER = processed(observations([8.0, 8.5]), observations([9.0], rev="02"))
 COMMANDS = ["insert", "update", "findAndModify", "find", "aggregate", "createIndexes", "distinct"]
 
@@ -40,7 +43,7 @@ def run(
     layer: Processed = LAYER,
 ) -> Written:
     history = history or transformed(layer.files, as_of=forecast.as_of)
-    return write_run(db, history, forecast, fetch=layer.fetch, git_sha="abc")
+    return write_run(db, history, forecast, fetch=layer.fetch, settings=SETTINGS)
 
 
 def read_current(db: Database[Document]) -> list[float]:
@@ -69,8 +72,8 @@ def interrupted_after(db: Database[Document], commands: int) -> Iterator[None]:
 
 def test_a_run_is_published_whole(mongo_database: Database[Document]):
     written = run(mongo_database, forecasted())
-    assert written.published
     assert (written.run_id, written.previous_run_id) == ("2019-W45-fedcba09-12345678", None)
+    assert (written.published, written.database) == (True, "mongodb://mongo-1:27017/forecast_2_0")
     assert {name: counts.inserted for name, counts in written.counts.items()} == {
         "stations": 1, "observations": 2, "forecasts": 2, "forecast_runs": 1, "current": 1,
     }  # fmt: skip

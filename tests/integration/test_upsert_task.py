@@ -53,7 +53,7 @@ def test_the_task_reads_the_processed_layer_and_publishes(
     written = run_task(history)
     again = run_task(history)
     assert written.counts["observations"].inserted == 3
-    assert written.database == f"{mongodb_uri.split('/')[2]}/{database_name}"
+    assert written.database == f"mongodb://{mongodb_uri.split('/')[2]}/{database_name}"
     assert sum(counts.modified + counts.inserted for counts in again.counts.values()) == 0
     with MongoClient(mongodb_uri) as client:
         last = client[database_name]["observations"].find_one(sort=[("_id", -1)]) or {}

@@ -88,7 +88,6 @@ def test_writers_at_the_same_time_agree(mongo_database: Database[Document]):
 @pytest.mark.parametrize(
     ("times", "fault"),
     [
-        pytest.param(1, {"closeConnection": True}, id="connection closed once"),
         pytest.param(2, {"closeConnection": True}, id="connection closed twice"),
         pytest.param(3, {"errorCode": 10107}, id="no longer primary, three times"),
         pytest.param(
@@ -115,7 +114,7 @@ def test_a_fault_of_the_moment_costs_nothing(
 
 
 def test_a_read_that_is_cut_is_read_again(mongo_database: Database[Document]):
-    with failing(mongo_database, 3, "find", closeConnection=True):
+    with failing(mongo_database, 2, "find", closeConnection=True):
         counts = write_documents(mongo_database["o"], documents(10))
     assert counts == WriteCounts(received=10, inserted=10)
 
