@@ -1,0 +1,104 @@
+"""Which column of an object plays which part: names compared after folding."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from tasks.extract.declaration import Source
+
+EXTRACTED_AT: Final = ("_airbyte_extracted_at", "_airbyte_emitted_at")
+"""Airbyte's extraction instant: destination-s3 from 1.0.0, and before."""
+
+STATION_KEY: Final = "@station"
+"""Column a parser adds when the station is the key of a JSON object of lists."""
+
+
+def fold(text: str) -> str:
+    """Fold a name: no accents, no case, `_` and blanks alike; Airbyte's flattening undone.
+
+    >>> fold("_airbyte_data.Code INSEE_Région"), fold("TMin (°C)")
+    ('code insee region', 'tmin (°c)')
+    """
+    plain = unicodedata.normalize("NFKD", text.removeprefix("_airbyte_data.").strip("\ufeff"))
+    letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return (
+        re.sub(r"[_\s]+", " ", letters.replace("\ufffd", "?").replace("\u2019", "'"))
+        .strip()
+        .casefold()
+    )
+
+
+def is_same(delivered: str, declared: str) -> bool:
+    """Compare two folded texts; each `?` in the delivered one stands for any one character.
+
+    >>> is_same("donn?es d?finitives", "donnees definitives")
+    True
+    """
+    if "?" not in delivered or len(delivered) != len(declared):
+        return delivered == declared
+    return all(one in ("?", other) for one, other in zip(delivered, declared, strict=True))
+
+
+def contains(delivered: str, declared: str) -> bool:
+    """Tell whether a folded text contains another, with `?` as in `is_same`."""
+    width = len(declared)
+    windows = (delivered[at : at + width] for at in range(len(delivered) - width + 1))
+    return any(is_same(window, declared) for window in windows)
+
+
+def list_roles(source: Source) -> dict[str, tuple[str, ...]]:
+    """List what is looked for: role to declared names. A variable's role is its own name."""
+    time = source.time
+    texts = {"@instant": time.instant, "@date": time.date, "@clock": time.clock}
+    roles = {role: rule.columns for role, rule in texts.items() if rule}
+    roles |= {"@extracted_at": EXTRACTED_AT, "@generation": ("_airbyte_generation_id",)}
+    roles |= {"@changes": ("_airbyte_meta",), "@sheet": ("_ab_sheet_name",)}
+    roles["@station"] = (*source.station.columns, STATION_KEY)
+    if source.maturity:
+        roles["@maturity"] = source.maturity.columns
+    return roles | {name: rule.columns for name, rule in source.fields.items()}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns found: per role its headers, the preferred first; and those nobody declared."""
+
+    found: dict[str, tuple[str, ...]]
+    unknown: tuple[str, ...]
+
+    def has_values(self, source: Source) -> bool:
+        """Tell whether any variable was found."""
+        return bool(self.found.keys() & source.fields.keys())
+
+
+def find_columns(headers: Iterable[str], source: Source) -> Columns:
+    """Give each declared role its headers, in the order of the declared names."""
+    folded = {header: fold(header) for header in headers}
+    found = {role: tuple(_find(folded, names)) for role, names in list_roles(source).items()}
+    used = {header for headers in found.values() for header in headers}
+    known = [fold(pattern) for pattern in source.ignore]
+    unknown = [
+        header
+        for header, name in folded.items()
+        if header not in used
+        and name
+        and not name.startswith("airbyte ")
+        and not _is_known(name, known)
+    ]
+    return Columns({role: headers for role, headers in found.items() if headers}, tuple(unknown))
+
+
+def _find(folded: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
+    for declared in dict.fromkeys(map(fold, names)):
+        yield from (header for header, name in folded.items() if is_same(name, declared))
+
+
+def _is_known(name: str, patterns: list[str]) -> bool:
+    return name.startswith("ab ") or any(
+        fnmatchcase(name, pattern) or is_same(name[: len(stem)], stem)
+        for pattern in patterns
+        if (stem := pattern.rstrip("*"))
+    )

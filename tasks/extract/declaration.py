@@ -1,0 +1,241 @@
+"""The vocabulary in which a source is declared: one YAML file, no code.
+
+Every key is described here; unknown keys, units, zones, variables and decoders are refused.
+Columns are found by name after folding: accents and case do not count, `_` and blanks are the
+same, and a `?` in the file stands for any one character (a spreadsheet's lost accent).
+"""
+
+import datetime as dt
+import re
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from tasks.common.contracts import VARIABLES, convert_factor
+from tasks.common.errors import ConfigurationError
+
+Decoder = Literal["number", "compass16", "resetting_counter"]
+
+MISSING: Final = ("", "-", "--", "---", "ND", "N/A", "null", "None")
+"""Cell texts that mean: not measured."""
+
+
+def _check_zone(name: str) -> str:
+    if name not in available_timezones():
+        msg = "is no IANA time zone; write one like Europe/Paris or UTC"
+        raise ValueError(msg)
+    return name
+
+
+def _check_one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        msg = f"is no regular expression ({error})"
+        raise ValueError(msg) from None
+    if groups != 1:
+        msg = f"has {groups} groups; put exactly one pair of parentheses around what is meant"
+        raise ValueError(msg)
+    return pattern
+
+
+Zone = Annotated[str, AfterValidator(_check_zone)]
+Capture = Annotated[str, AfterValidator(_check_one_group)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Declared(BaseModel):
+    """Frozen, and strict about keys: a misspelt key is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldRule(Declared):
+    """Where one variable is found and in which unit it is delivered."""
+
+    columns: Names = Field(description="Names the column has had, the preferred first.")
+    unit: str = Field(description="Unit of the delivered values; never taken from their text.")
+    suffixes: tuple[str, ...] = Field(
+        default=(),
+        description="Texts that may follow a number ('°F'); a cell with another text is rejected "
+        "as unexpected_suffix. Empty: any text is stripped.",
+    )
+    decode: Decoder = Field(
+        default="number",
+        description="compass16: N, NNE, North, ... to degrees. resetting_counter: a total that "
+        "starts anew at any hour, to increments; the first of an object is null.",
+    )
+
+
+class TextRule(Declared):
+    """Where a text is found."""
+
+    columns: Names = Field(description="Names the column has had, the preferred first.")
+    formats: Names = Field(
+        description="strftime formats. One is chosen for a whole object, the one that reads most "
+        "of its texts, so that day and month are never swapped from row to row."
+    )
+
+
+class PathDate(Declared):
+    """A date in the object's key, of the object's first day."""
+
+    pattern: Capture = Field(description="Regular expression whose group is the date's text.")
+    format: str = Field(description="strftime format of that text.")
+
+
+class TimeRule(Declared):
+    """Where the instant of a record comes from: the first of these that the object offers.
+
+    An `instant` column; `date` and `clock` columns (a date alone is a day's midnight); a `clock`
+    column with the sheet's date; a `clock` column rolling over from the first day named by the
+    object's key, else by `first_days`. Without any of them the object is quarantined (undated).
+    """
+
+    zone: Zone = Field(description="IANA zone of times that carry no offset.")
+    instant: TextRule | None = Field(default=None, description="Column with date and time.")
+    date: TextRule | None = Field(default=None, description="Column with the local date.")
+    clock: TextRule | None = Field(default=None, description="Column with the local time.")
+    sheets: tuple[str, ...] = Field(
+        default=(),
+        description="Formats of a workbook's sheet names (or of _ab_sheet_name). A format counts "
+        "only if the sheets are consecutive days under it: 011024 would else read both ways.",
+    )
+    path: tuple[PathDate, ...] = Field(default=(), description="First days named by keys.")
+    first_days: dict[str, dt.date] = Field(
+        default_factory=dict, description="First day per glob on the key, for undated objects."
+    )
+    ambiguous: Literal["earliest", "latest", "by_order"] = Field(
+        default="earliest",
+        description="Which of the two autumn hours a local time means; by_order: the second once "
+        "the clock has gone back within the object.",
+    )
+    label: Literal["start", "end"] = Field(
+        default="start", description="Whether a stamp marks the start or the end of its step."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_column(self) -> Self:
+        if not (self.instant or self.date or self.clock):
+            msg = "names no column; declare instant, or date and clock, or clock alone"
+            raise ValueError(msg)
+        return self
+
+
+class StationRule(Declared):
+    """Which station a record belongs to: exactly one of a constant, columns, or the key."""
+
+    value: str | None = Field(default=None, description="The one station of this source.")
+    columns: tuple[str, ...] = Field(default=(), description="Columns that hold it.")
+    path: Capture | None = Field(
+        default=None, description="Regular expression on the key; its group is the station."
+    )
+    map: dict[str, str] = Field(
+        default_factory=dict,
+        description="From delivered texts to ids; when given, a record of a text that is neither "
+        "here nor an id of it is rejected (unknown_station).",
+    )
+
+
+class StationFacts(Declared):
+    """What is known of a station."""
+
+    name: str | None = Field(default=None, description="Name for people.")
+    latitude: float | None = Field(default=None, ge=-90, le=90, description="Degrees north.")
+    longitude: float | None = Field(default=None, ge=-180, le=180, description="Degrees east.")
+    elevation_m: float | None = Field(default=None, description="Metres above sea level.")
+    licence: str | None = Field(default=None, description="Licence, if not the source's.")
+    keys: tuple[str, ...] = Field(
+        default=(), description="Globs on the key that mean this station when no id is in it."
+    )
+
+
+class RecordsRule(Declared):
+    """Where the records lie inside a JSON answer."""
+
+    path: str = Field(
+        description="Dotted path of a list of records, or of an object of lists by station."
+    )
+    ignore: tuple[str, ...] = Field(default=(), description="Keys of that object to pass over.")
+    stations: str | None = Field(
+        default=None,
+        description="Path of a list of {id, name, latitude, longitude, elevation, license}; it "
+        "overrides the declared stations.",
+    )
+
+
+class MaturityRule(Declared):
+    """Which of two vintages of an observation is the more final."""
+
+    columns: Names = Field(description="Columns that name the vintage.")
+    order: Names = Field(description="Words found in them, from the least final to the most.")
+
+
+class Source(Declared):
+    """One source: which objects it explains, and what their columns mean."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$", description="Name of the source and of its file.")
+    network: str = Field(pattern=r"^[a-z0-9_]+$", description="First part of its station ids.")
+    match: Names = Field(
+        description="Globs on object keys, case ignored; `*` crosses `/`, and a glob may match "
+        "any tail of whole path segments. Where two sources match, the longer glob wins."
+    )
+    step: dt.timedelta = Field(gt=dt.timedelta(0), description="Native step, ISO 8601 (PT5M, P1D).")
+    licence: str = Field(description="Attribution to publish with every series.")
+    revision: int = Field(
+        default=1, ge=1, le=9999, description="Raise it when the same text means another value."
+    )
+    records: RecordsRule | None = Field(default=None, description="Only for nested JSON.")
+    separators: tuple[str, ...] = Field(
+        default=("\t", ";", ","), description="Separators tried on delimited text."
+    )
+    decimal_comma: bool = Field(default=False, description="Whether 18,92 is a number.")
+    footer: tuple[str, ...] = Field(
+        default=(), description="Globs of whole lines that are no records (a disclaimer)."
+    )
+    missing: tuple[str, ...] = Field(
+        default=MISSING, description="Cell texts that mean: not measured; case ignored."
+    )
+    station: StationRule = Field(description="Where the station comes from.")
+    stations: dict[str, StationFacts] = Field(
+        default_factory=dict, description="Facts by station id."
+    )
+    time: TimeRule = Field(description="Where the instant comes from.")
+    maturity: MaturityRule | None = Field(default=None, description="Order of vintages.")
+    fields: dict[str, FieldRule] = Field(min_length=1, description="One entry per variable.")
+    ignore: tuple[str, ...] = Field(
+        default=(),
+        description="Globs of known columns that are not read; others are reported as new.",
+    )
+
+    @field_validator("fields")
+    @classmethod
+    def _check_variables(cls, fields: dict[str, FieldRule]) -> dict[str, FieldRule]:
+        for name, rule in fields.items():
+            if name not in VARIABLES:
+                msg = f"{name!r} is no variable; use one of {', '.join(VARIABLES)}"
+                raise ValueError(msg)
+            try:
+                convert_factor(rule.unit, VARIABLES[name].unit)
+            except ConfigurationError as error:
+                msg = f"{name}.unit: {error}"
+                raise ValueError(msg) from None
+        return fields
+
+    @field_validator("station")
+    @classmethod
+    def _check_station(cls, rule: StationRule, _info: ValidationInfo) -> StationRule:
+        given = [rule.value is not None, bool(rule.columns), rule.path is not None]
+        if sum(given) != 1:
+            msg = "needs exactly one of value, columns, path"
+            raise ValueError(msg)
+        return rule

@@ -1,0 +1,89 @@
+"""Which objects of the lake are to be read: all that a source explains and no manifest lists."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from tasks.common.errors import TerminalError
+from tasks.common.objects import ObjectRef, ObjectStore
+from tasks.common.results import ObjectOutcome
+from tasks.extract.catalogue import hash_source, match_source
+from tasks.extract.declaration import Source
+
+MANIFESTS: Final = "processed/v1/_manifests/"
+"""Where the processed layer lists the inputs it was made of."""
+
+OWN_PREFIXES: Final = ("processed/", "quarantine/", "reports/", "logs/")
+"""What the pipeline writes itself, where lake and output are one."""
+
+Known = frozenset[tuple[str, str, str]]
+"""(key, etag, hash of the source's declaration) of every object that need not be read again."""
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The lake's objects: those to read, each with its source, and those already accounted for."""
+
+    unread: tuple[tuple[ObjectRef, Source], ...]
+    settled: tuple[ObjectOutcome, ...]
+
+
+def read_known(output: ObjectStore) -> Known:
+    """Collect the inputs of every manifest.
+
+    Raises:
+        TerminalError: a manifest is unreadable; without it every object would be read again.
+    """
+    refs = [ref for ref in output.list_objects(MANIFESTS) if ref.key.endswith(".json")]
+    return frozenset(
+        entry for ref in refs for entry in _list_inputs(output.get_object(ref), ref.key)
+    )
+
+
+def _list_inputs(body: bytes, key: str) -> Iterator[tuple[str, str, str]]:
+    try:
+        inputs: list[Mapping[str, Any]] = orjson.loads(body)["inputs"]
+        for entry in inputs:
+            yield entry["key"], entry["etag"], entry["source_hash"] or ""
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        msg = f"Manifest {key!r} is unreadable ({error!r}); restore it from the bucket's versions."
+        raise TerminalError(msg) from None
+
+
+def survey(refs: Iterable[ObjectRef], sources: Mapping[str, Source], known: Known) -> Landing:
+    """Sort the lake's objects, in the order of their keys.
+
+    Neither name nor time orders or identifies an object, but (key, ETag): nothing is taken for
+    "the newest file", and an object that arrived late is read all the same.
+
+    Raises:
+        ConfigurationError: two sources claim one object with equal right.
+    """
+    hashes = {id_: hash_source(source) for id_, source in sources.items()}
+    unread: list[tuple[ObjectRef, Source]] = []
+    settled: list[ObjectOutcome] = []
+    for ref in refs:
+        if _is_own(ref.key):
+            continue
+        source = match_source(ref.key, sources.values())
+        if source and (ref.key, ref.etag, hashes[source.id]) not in known:
+            unread.append((ref, source))
+            continue
+        settled.append(
+            ObjectOutcome(
+                key=ref.key,
+                etag=ref.etag,
+                size=ref.size,
+                sha256=None,
+                source_id=source.id if source else None,
+                source_hash=hashes[source.id] if source else None,
+                status="known" if source else "unmatched",
+            )
+        )
+    return Landing(tuple(unread), tuple(settled))
+
+
+def _is_own(key: str) -> bool:
+    return key.startswith(OWN_PREFIXES) or any(step.startswith(".") for step in key.split("/"))

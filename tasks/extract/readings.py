@@ -1,0 +1,206 @@
+"""One object becomes READINGS: every record kept, blank, duplicate or rejected, and counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import polars as pl
+
+from tasks.common.accounts import Tally
+from tasks.common.contracts import RAW_LIMIT, READING_KEYS, keep_latest
+from tasks.common.errors import CorruptObjectError, OversizedObjectError
+from tasks.extract.blocks import Reject
+from tasks.extract.cells import CELLS, decode_counters, read_numbers
+from tasks.extract.content import Content
+from tasks.extract.declaration import Source
+from tasks.extract.identity import Origin, add_identity, list_changes
+from tasks.extract.instants import UndatedError, resolve_instants
+
+REASONS: Final = {
+    "unknown_station": "the record names no station, or one the source does not map",
+    "nonexistent_local_time": "the clocks skipped this local time in spring",
+    "unreadable_time": "its time fits none of the declared formats",
+    "no_readable_value": "it delivered values, and none of them could be read",
+    "not_a_number": "the cell is no number",
+    "not_finite": "the cell is not finite",
+    "unexpected_suffix": "the cell ends with an undeclared text, so its unit is in doubt",
+    "changed_by_airbyte": "Airbyte nulled or cut the value on its way (_airbyte_meta.changes)",
+}
+"""Why a record (the first four) or a cell was rejected."""
+
+
+@dataclass(frozen=True)
+class ObjectReadings:
+    """What one object held.
+
+    Attributes:
+        frame: READINGS, sorted by station and instant, one row of each.
+        quarantine: QUARANTINE.
+        cells: unreadable values by rule.
+        stations: those the object describes, in its own words.
+        is_whole_rejected: nothing of it may be used; `reason` says why.
+        reason: for an object that was read, what is new about it, or None.
+    """
+
+    frame: pl.DataFrame
+    tally: Tally
+    quarantine: pl.DataFrame
+    cells: Mapping[str, int] = field(default_factory=dict)
+    stations: tuple[dict[str, Any], ...] = ()
+    is_whole_rejected: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Pile:
+    """All batches of one object, read into numbers."""
+
+    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    cells: pl.DataFrame = field(default_factory=CELLS.to_frame)
+    rejects: tuple[Reject, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def read_object(content: Content, source: Source, origin: Origin) -> ObjectReadings:
+    """Read one object by its source's declaration; what cannot be read is rejected, not raised."""
+    try:
+        return _read(content, source, origin)
+    except OversizedObjectError as error:
+        return refuse_object(origin, "oversized_object", str(error))
+    except (CorruptObjectError, pl.exceptions.PolarsError) as error:
+        return refuse_object(origin, "corrupt_object", str(error))
+
+
+def refuse_object(
+    origin: Origin, rule: str, reason: str, *, pile: _Pile | None = None
+) -> ObjectReadings:
+    """Quarantine an object whole; the records it is known to hold are counted all the same."""
+    pile = pile or _Pile()
+    frame = pile.frame
+    blank = int(frame["is_blank"].sum()) if "is_blank" in frame.columns else 0
+    rejected = Counter(reject.rule for reject in pile.rejects)
+    if frame.height > blank:
+        rejected[rule] += frame.height - blank
+    rows = [(rule, None, None, reason, None), *_list_rejects(pile.rejects)]
+    tally = Tally(frame.height + len(pile.rejects), 0, blank, 0, dict(rejected))
+    return ObjectReadings(
+        frame=pl.DataFrame(schema=READING_KEYS),
+        tally=tally.check(f"object {origin.key!r}"),
+        quarantine=origin.stamp(rows),
+        is_whole_rejected=True,
+        reason=f"{rule}: {reason}",
+    )
+
+
+def _read(content: Content, source: Source, origin: Origin) -> ObjectReadings:
+    pile = _pile_up(content, source)
+    if "is_blank" not in pile.frame.columns:
+        return refuse_object(origin, *_explain_nothing(pile), pile=pile)
+    frame = add_identity(pile.frame, source, origin)
+    if frame["station_id"].null_count() == frame.height:
+        reason = f"no station in the key {origin.key!r} or in the records"
+        return refuse_object(origin, "no_station", reason, pile=pile)
+    try:
+        frame = resolve_instants(frame, source.time, origin.day_hint)
+    except UndatedError as error:
+        return refuse_object(origin, "undated", str(error), pile=pile)
+    return _divide(frame, pile, source, origin=origin, content=content)
+
+
+def _pile_up(content: Content, source: Source) -> _Pile:
+    frames, cells = [], [CELLS.to_frame()]
+    rejects: tuple[Reject, ...] = ()
+    unknown: dict[str, None] = {}
+    for batch in content.read_batches(source):
+        rejects += batch.rejects
+        unknown |= dict.fromkeys(batch.unknown)
+        if batch.frame.is_empty():
+            continue
+        typed, faults = read_numbers(batch.frame, source)
+        frames.append(typed)
+        cells += [faults, list_changes(batch.frame)]
+    frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+    return _Pile(frame, pl.concat(cells), rejects, tuple(unknown))
+
+
+def _explain_nothing(pile: _Pile) -> tuple[str, str]:
+    """Tell why an object gave no record: rule and reason."""
+    if pile.rejects:
+        first = pile.rejects[0]
+        return first.rule, f"no line could be read; line {first.line}: {first.reason}"
+    return "empty_object", "it holds no record"
+
+
+def _divide(
+    frame: pl.DataFrame, pile: _Pile, source: Source, *, origin: Origin, content: Content
+) -> ObjectReadings:
+    names = [name for name in source.fields if name in frame.columns]
+    has_value = ~pl.col("is_faulty") | pl.any_horizontal(pl.col(names).is_not_null())
+    is_good = pl.col("at").is_not_null() & pl.col("station_id").is_not_null() & has_value
+    parts = frame.select(good=is_good & ~pl.col("is_blank"), bad=~is_good & ~pl.col("is_blank"))
+    good = frame if parts["good"].all() else frame.filter(parts["good"])
+    bad = _judge(frame.filter(parts["bad"]))
+    kept = _keep_one(good.select(*READING_KEYS, *names))
+    rejected = Counter(reject.rule for reject in pile.rejects)
+    rejected.update(bad["rule"])
+    tally = Tally(
+        frame.height + len(pile.rejects),
+        kept.height,
+        frame.height - good.height - bad.height,
+        good.height - kept.height,
+        dict(sorted(rejected.items())),
+    )
+    rows = [*_list_rejects(pile.rejects), *_list_bad(bad, names), *_list_cells(pile.cells)]
+    return ObjectReadings(
+        frame=decode_counters(kept, source),
+        tally=tally.check(f"object {origin.key!r}"),
+        quarantine=origin.stamp(rows),
+        cells=dict(sorted(Counter(pile.cells["rule"]).items())),
+        stations=tuple(content.stations),
+        reason=f"new columns: {', '.join(pile.unknown)}" if pile.unknown else None,
+    )
+
+
+def _judge(bad: pl.DataFrame) -> pl.DataFrame:
+    """Name the rule each rejected record broke."""
+    return bad.with_columns(
+        rule=pl.when(pl.col("station_id").is_null())
+        .then(pl.lit("unknown_station"))
+        .when(pl.col("is_nonexistent"))
+        .then(pl.lit("nonexistent_local_time"))
+        .when(pl.col("at").is_null())
+        .then(pl.lit("unreadable_time"))
+        .otherwise(pl.lit("no_readable_value"))
+    )
+
+
+def _keep_one(frame: pl.DataFrame) -> pl.DataFrame:
+    """Keep one reading per station and instant; sorting is spared where order already stands."""
+    same = pl.col("station_id") == pl.col("station_id").shift(1)
+    later = pl.col("at") > pl.col("at").shift(1)
+    next_station = pl.col("station_id") > pl.col("station_id").shift(1)
+    if frame.select(((same & later) | next_station).fill_null(value=True).all()).item():
+        return frame
+    return keep_latest(frame)
+
+
+Row = tuple[str, int | None, str | None, str, str | None]
+"""rule, line, column, reason, raw."""
+
+
+def _list_rejects(rejects: Iterable[Reject]) -> list[Row]:
+    return [(reject.rule, reject.line, None, reject.reason, reject.raw) for reject in rejects]
+
+
+def _list_bad(bad: pl.DataFrame, names: list[str]) -> list[Row]:
+    texts = [role for role in ("@instant", "@date", "@clock", "@station") if role in bad.columns]
+    raw = pl.struct(*texts, *names).struct.json_encode().str.head(RAW_LIMIT)
+    rows = bad.select("rule", "line", raw=raw).iter_rows()
+    return [(rule, line, None, REASONS[rule], raw) for rule, line, raw in rows]
+
+
+def _list_cells(cells: pl.DataFrame) -> list[Row]:
+    return [
+        (rule, line, column, REASONS[rule], raw) for rule, line, column, raw in cells.iter_rows()
+    ]
