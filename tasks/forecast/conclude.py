@@ -13,7 +13,7 @@ import polars as pl
 from tasks.common.contracts import POINTS, VARIABLES
 from tasks.common.results import Forecasted, SeriesOutcome
 from tasks.forecast.backtest import CANDIDATES, LEAST_TRUTH, WINDOWS, JobResult
-from tasks.forecast.combine import combine, judge_backtest
+from tasks.forecast.combine import NAIVE_SHARES, combine, judge_backtest
 from tasks.forecast.history import LOOKBACK_DAYS, OUTLIER_RANGES
 from tasks.forecast.intervals import INFLATION, LEVELS, measure_radii
 from tasks.forecast.members import MEMBERS, choose_members
@@ -83,6 +83,7 @@ def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> 
         "members": members,
         "backtest": (WINDOWS, CANDIDATES, LEAST_TRUTH),
         "history": (LOOKBACK_DAYS, OUTLIER_RANGES),
+        "combination": NAIVE_SHARES,
         "intervals": (LEVELS, INFLATION),
         "horizon_days": horizon_days,
         "series": pattern,

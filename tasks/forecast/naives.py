@@ -33,7 +33,8 @@ class Lag:
 def repeat_lag(train: Train, lag: Lag) -> Values:
     """Repeat the past by the clock: 18:00 follows 18:00 also across a change of the clocks.
 
-    A horizon longer than the lag repeats the last known cycle. NaN where every try is a gap.
+    A horizon longer than the lag repeats the last known cycle. NaN where every try is a gap,
+    and so is half a day around: a station that reports every three hours has no other hours.
     """
     past, positions = _lay_on_clock(train)
     cycle = lag.days * train.steps_per_day
@@ -44,7 +45,7 @@ def repeat_lag(train: Train, lag: Lag) -> Values:
         place = source - detour
         usable = np.isnan(values) & (place >= 0) & (place < len(past))
         values[usable] = past[place[usable]]
-    return values
+    return _bridge_gaps(values, train.steps_per_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Climatology:
 
 
 def repeat_mean_day(train: Train, climatology: Climatology) -> Values:
-    """Repeat the mean day of the last days; NaN at a time of day that was never observed."""
+    """Repeat the mean day of the last days; a time of day never observed is interpolated."""
     recent = train.take_last(climatology.days)
     past, positions = _lay_on_clock(recent)
     per_day = recent.steps_per_day
@@ -87,7 +88,20 @@ def repeat_mean_day(train: Train, climatology: Climatology) -> Values:
     counts = np.isfinite(padded).sum(axis=0)
     sums = np.nansum(padded, axis=0)
     means = np.divide(sums, counts, out=np.full(per_day, np.nan), where=counts > 0)
-    return means[positions % per_day]
+    return _bridge_gaps(means[positions % per_day], per_day)
+
+
+def _bridge_gaps(values: Values, steps_per_day: int) -> Values:
+    """Interpolate between known values where one lies within half a day."""
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        return values
+    places = np.arange(len(values))
+    after = np.searchsorted(known, places).clip(0, len(known) - 1)
+    before = (after - 1).clip(0)
+    distance = np.minimum(np.abs(known[after] - places), np.abs(places - known[before]))
+    bridged = np.interp(places, known, values[known])
+    return np.where(distance <= max(1, steps_per_day // 2), bridged, np.nan)
 
 
 def _lay_on_clock(train: Train) -> tuple[Values, np.ndarray]:

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.forecast.intervals import INFLATION, measure_coverage, measure_radii
+
+
+def test_the_rank_is_counted_without_interpolation():
+    errors = np.tile(np.arange(1.0, 100.0), 2).reshape(1, -1)  # 1 .. 99 in each half
+    radii = measure_radii(errors)
+    assert radii.inner[0] == pytest.approx(80 * INFLATION)
+    assert radii.outer[0] == pytest.approx(95 * INFLATION)
+
+
+def test_a_calmer_later_half_is_not_narrower():
+    errors = np.concatenate([np.full((3, 10), 5.0), np.full((3, 10), 1.0)], axis=1)
+    assert set(measure_radii(errors).inner) == {5.0 * INFLATION}
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 60), st.floats(0, 0.9))
+def test_intervals_contain_each_other_and_widen(seed: int, windows: int, size: int, gaps: float):
+    generator = np.random.default_rng(seed)
+    errors = generator.normal(0, 1, (windows, size))
+    errors[generator.random(errors.shape) < gaps] = np.nan
+    radii = measure_radii(errors)
+    assert (radii.inner <= radii.outer).all()
+    assert (np.diff(radii.inner) >= 0).all()
+    assert (np.diff(radii.outer) >= 0).all()
+
+
+def test_coverage_judges_each_window_by_the_others():
+    errors = np.array([[1.0] * 10, [1.0] * 10, [9.0] * 10])
+    coverage80, coverage95 = measure_coverage(errors)
+    assert coverage80 == coverage95 == pytest.approx(2 / 3)
+
+
+def test_one_window_has_no_coverage():
+    assert measure_coverage(np.ones((1, 10))) == (None, None)

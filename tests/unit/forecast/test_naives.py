@@ -1,0 +1,97 @@
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.common.contracts import VARIABLES
+from tasks.forecast.history import build_train, clean_history
+from tasks.forecast.naives import (
+    Climatology,
+    Lag,
+    Level,
+    repeat_at_level,
+    repeat_lag,
+    repeat_mean_day,
+)
+from tests.unit.forecast.series import AS_OF, give_hours, give_train
+
+WEEK = Lag(7, retry_days=7)
+
+
+def test_a_horizon_beyond_the_lag_repeats_the_last_week():
+    train = give_train(np.arange(24 * 14), future=24 * 11)
+    copied = repeat_lag(train, WEEK)
+    assert copied[: 24 * 7].tolist() == list(range(24 * 7, 24 * 14))
+    assert copied[24 * 7 :].tolist() == list(range(24 * 7, 24 * 11))
+
+
+def test_a_gap_is_filled_from_the_week_before():
+    values = np.arange(24 * 21.0)
+    values[24 * 14 + 5] = np.nan
+    assert repeat_lag(give_train(values, future=24), WEEK)[5] == 24 * 7 + 5
+
+
+def test_eighteen_hundred_follows_eighteen_hundred_when_the_clocks_change():
+    until = AS_OF.replace(month=4, day=1)  # clocks went forward on 31 March 2024
+    at = give_hours(30, until=until - timedelta(days=3))
+    local_hours = at.dt.convert_time_zone("Europe/Paris").dt.hour()
+    known = pl.DataFrame({"at": at, "value": local_hours.cast(pl.Float64) + 1})
+    train = build_train(known, step=timedelta(hours=1), end=until, kind="demand")
+    hours = train.future.astype("datetime64[h]").astype(int) % 24
+    assert (repeat_lag(train, WEEK) == hours + 1).all()
+    assert len(hours) == 72
+
+
+def test_last_year_is_copied_at_the_level_of_this_year():
+    year = np.tile(np.arange(1.0, 8.0), 60)
+    year[-28:] *= 1.5
+    level = Level(Lag(364, retry_days=7, tries=9, both_ways=True), days=14)
+    train = give_train(year, future=7, step_hours=24)
+    np.testing.assert_allclose(repeat_at_level(train, level), 1.5 * repeat_lag(train, level.lag))
+
+
+def test_last_years_gap_is_filled_from_the_week_before_and_then_after():
+    values = np.arange(400.0)
+    values[36] = np.nan
+    lag = Lag(364, retry_days=7, tries=9, both_ways=True)
+    assert repeat_lag(give_train(values, future=1, step_hours=24), lag)[0] == 36 - 7
+    values[36 - 7] = np.nan
+    assert repeat_lag(give_train(values, future=1, step_hours=24), lag)[0] == 36 + 7
+
+
+def test_the_mean_day_ignores_gaps():
+    values = np.tile(np.arange(24.0), 4)
+    values[:24] = np.nan
+    train = give_train(values, future=30)
+    assert repeat_mean_day(train, Climatology(28)).tolist() == [*range(24), *range(6)]
+
+
+def test_a_station_that_reports_every_three_hours_has_all_hours_ahead():
+    values = np.tile(np.arange(24.0), 3)
+    values[np.arange(72) % 3 > 0] = np.nan
+    said = repeat_lag(give_train(values, future=22), Lag(1, retry_days=1))
+    assert said.tolist() == list(range(22))
+
+
+def test_a_year_that_is_not_known_is_not_made_up():
+    lag = Lag(364, retry_days=7, tries=1)
+    said = repeat_lag(give_train(np.arange(24 * 370.0), future=24 * 11), lag)
+    assert np.isfinite(said).all()
+    assert np.isnan(repeat_lag(give_train(np.arange(24 * 300.0), future=24 * 11), lag)).all()
+
+
+@given(st.lists(st.floats(0, 1e6) | st.just(float("nan")), min_size=72, max_size=200))
+def test_a_naive_stays_within_what_was_once_true(values: list[float]):
+    past = np.array(values)
+    said = repeat_lag(give_train(past, future=48), Lag(1, retry_days=1))
+    said, known = said[np.isfinite(said)], past[np.isfinite(past)]
+    assert not said.size or (known.min() <= said.min() and said.max() <= known.max())
+
+
+def test_a_step_that_is_not_over_is_not_known():
+    days = pl.DataFrame({"at": [AS_OF.replace(hour=0)], "value": [12.0]})
+    bounds = VARIABLES["air_temperature_daily_mean"]
+    kept = clean_history(days, variable=bounds, step=timedelta(days=1), as_of=AS_OF)
+    assert kept.is_empty()
