@@ -148,11 +148,15 @@ def _connect(port: int) -> MongoClient[dict[str, Any]]:
     return MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=5000)
 
 
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return port != 0 and probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _find_pid(folder: Path, port: int) -> int | None:
     """Give the process that serves this folder on this port; a stranger's server is none."""
-    with socket.socket() as probe:
-        if port == 0 or probe.connect_ex(("127.0.0.1", port)) != 0:
-            return None
+    if not _answers(port):
+        return None
     with _connect(port) as client:
         try:
             started_with = client.admin.command("getCmdLineOpts")["parsed"]
@@ -192,14 +196,14 @@ def _configure_set(client: MongoClient[dict[str, Any]], host: str, code: int | N
 
 
 def _stop_server(folder: Path, port: int) -> None:
-    """End the server cleanly: it empties its own lock file when all is on disk."""
+    """End the server cleanly: it empties its lock file when all is on disk, then closes."""
     pid = _find_pid(folder, port)
     if pid is None:
         return
     os.kill(pid, signal.SIGTERM)
     lock = folder / "data" / "mongod.lock"
     deadline = time.monotonic() + PATIENCE_S
-    while lock.stat().st_size and time.monotonic() < deadline:
+    while (lock.stat().st_size or _answers(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
