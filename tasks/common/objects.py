@@ -10,13 +10,13 @@ import hashlib
 import io
 import os
 import re
+import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -92,11 +92,10 @@ class ObjectStore:
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Write an object unless its key is taken; True: exactly these bytes stand there now.
 
-        A lost acknowledgement lets a writer meet its own object on the second try, so neither a
-        refusal nor silence counts: what stands under the key does.
+        A writer whose acknowledgement was lost meets its own object, so what stands there decides.
         """
         path, failure = self._path(key), errors.TransientError()
-        for _ in range(3):
+        for pause_s in (0.1, 0.5, 1.0, 0.0):
             try:
                 with _explaining(f"write {key!r} in {self.uri}"):
                     self.backend.put(path, body, mode="create")
@@ -105,6 +104,7 @@ class ObjectStore:
                 failure = error
             with suppress(errors.MissingObjectError):
                 return self.get_bytes(key) == body
+            time.sleep(pause_s)
         raise failure
 
     def _path(self, key: str) -> str:
@@ -200,8 +200,9 @@ def _open_bucket(bucket: str, settings: Settings) -> S3Store:
 def _choose_session(settings: Settings) -> Callable[[], boto3.Session]:
     block = settings.aws_credentials_block
     if block is None:
-        names = {"profile_name": settings.aws_profile, "region_name": settings.aws_region}
-        return partial(boto3.Session, **names)
+        return lambda: boto3.Session(
+            profile_name=settings.aws_profile, region_name=settings.aws_region
+        )
     from prefect_aws import AwsCredentials  # noqa: PLC0415 (two seconds, and only when asked for)
 
     with _explaining(f"load the AwsCredentials block {block!r}"):
@@ -238,8 +239,7 @@ def _cut(body: bytes) -> Iterator[bytes | memoryview]:
     elif re.match(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", body):  # a frame, one to skip
         stream = zstd.ZstdFile(io.BytesIO(body))
     else:
-        whole = memoryview(body)
-        yield from (whole[at : at + _CHUNK] for at in range(0, len(whole), _CHUNK))
+        yield from (memoryview(body)[at : at + _CHUNK] for at in range(0, len(body), _CHUNK))
         return
     with stream:
         yield from iter(lambda: stream.read(_CHUNK), b"")

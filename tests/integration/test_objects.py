@@ -96,7 +96,7 @@ def test_a_missing_object_is_named_in_one_sentence(store: ObjectStore):
 def test_the_sha256_of_a_manifest_decides(store: ObjectStore):
     store.put_if_absent("key", b"body")
     assert store.get_bytes("key", sha256=hashlib.sha256(b"body").hexdigest()) == b"body"
-    with pytest.raises(CorruptObjectError, match="'key' in .* its sha256"):
+    with pytest.raises(CorruptObjectError, match=r"'key' in .* its sha256"):
         store.get_bytes("key", sha256=hashlib.sha256(b"other").hexdigest())
 
 
