@@ -4,13 +4,14 @@ A value gets one flag. FAIL and MISSING are facts of the value alone; SUSPECT de
 neighbours, so it is judged anew (`flag_suspects`) wherever rows were added or taken away.
 """
 
-from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
-from tasks.common.contracts import VARIABLES, Flag, Variable, variables_of
+from tasks.common.contracts import VARIABLES, Flag, variables_of
 
-_NOTHING = pl.Series("row", [], dtype=pl.UInt32)
+_FEWEST: Final = 6
+"""Equal values in a row that never count as frozen, however long their steps are."""
 
 
 def flag_values(frame: pl.DataFrame) -> pl.DataFrame:
@@ -45,97 +46,92 @@ def _keep_possible(name: str) -> pl.Expr:
 def flag_suspects(frame: pl.DataFrame) -> pl.DataFrame:
     """Flag SUSPECT, from scratch, whatever is a spike or belongs to a frozen run.
 
+    A spike is a lone value that leaps away from both neighbours, and back. Weather wanders, so
+    what is credible grows with the root of time: `max_step` within an hour, 0.29 of it within
+    five minutes, 1.7 of it within three hours.
+
+    A frozen run is one value for longer than `frozen_hours`. It lasts as many of its station's
+    own steps as it has values: hours without any value neither lengthen nor end it. Values of
+    `frozen_at` may stand still.
+
     Missing and impossible values are stepped over: the neighbours of a value are the nearest
     possible ones of its station.
 
     Args:
         frame: `x` and `x__flag`; one row per station and instant, sorted by both.
     """
-    rules = {name: VARIABLES[name] for name in variables_of(frame)}
-    rows = frame.select("station_id", "at", row=pl.int_range(pl.len(), dtype=pl.UInt32))
-    complete = _Values.of(rows)
-    flags = []
-    for name, rule in rules.items():
-        if rule.max_step is None and rule.frozen_hours is None:
-            continue
-        if frame[name].null_count():
-            values = _Values.of(rows.with_columns(x=frame[name]).drop_nulls("x"))
-        else:
-            values = _Values(complete.rows.with_columns(x=frame[name]), complete.steps)
-        suspects = pl.concat([_find_spikes(values, rule), _find_frozen(values, rule)])
-        flags.append(_mark(frame[f"{name}__flag"], suspects))
+    rules = [(name, VARIABLES[name]) for name in variables_of(frame)]
+    checked = [name for name, rule in rules if rule.max_step or rule.frozen_hours]
+    whole = [name for name in checked if frame[name].null_count() == 0]
+    keys = frame.select("station_id", "at", row=pl.int_range(pl.len(), dtype=pl.UInt32))
+    suspects = _find_suspects(keys.hstack(frame.select(whole)), whole)
+    for name in sorted(set(checked) - set(whole)):
+        suspects |= _find_suspects(keys.with_columns(frame[name]).drop_nulls(name), [name])
+    flags = [_mark(frame[f"{name}__flag"], suspects.get(name)) for name in checked]
     return frame.with_columns(flags)
 
 
-@dataclass(frozen=True)
-class _Values:
-    """Values of one variable without nulls, sorted by station and time.
-
-    `rows`: row (in the frame that is judged), place (in this one), station_id, at, hours (since
-    the station's previous value, null at its first), x. `steps`: station_id, step in hours.
-    """
-
-    rows: pl.DataFrame
-    steps: pl.DataFrame
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame) -> "_Values":
-        hours = pl.col("at").diff().dt.total_microseconds() / 3.6e9
-        same = pl.col("station_id") == pl.col("station_id").shift(1)
-        placed = rows.with_row_index("place").with_columns(hours=pl.when(same).then(hours))
-        steps = placed.group_by("station_id").agg(step=pl.col("hours").median()).drop_nulls()
-        return cls(placed.with_columns(root=pl.col("hours").sqrt()), steps)
-
-
-def _mark(flags: pl.Series, suspects: pl.Series) -> pl.Series:
+def _mark(flags: pl.Series, rows: pl.Series | None) -> pl.Series:
+    if flags.max() == Flag.PASS and rows is None:
+        return flags
     unjudged = flags.set(flags == Flag.SUSPECT, int(Flag.PASS))
-    return unjudged.scatter(suspects, int(Flag.SUSPECT)) if suspects.len() else unjudged
+    return unjudged if rows is None else unjudged.scatter(rows, int(Flag.SUSPECT))
 
 
-def _find_spikes(values: _Values, rule: Variable) -> pl.Series:
-    """Give the rows of lone values that leap away from both neighbours, and back.
+def _find_suspects(values: pl.DataFrame, names: list[str]) -> dict[str, pl.Series]:
+    """Give, per variable that has any, the `row` of its suspects; no value may be null."""
+    same = pl.col("station_id") == pl.col("station_id").shift(1)
+    hours = pl.when(same).then(pl.col("at").diff().dt.total_microseconds() / 3.6e9)
+    values = values.with_columns(hours=hours).with_columns(root=pl.col("hours").sqrt())
+    steps = values.group_by("station_id").agg(step=pl.col("hours").median()).drop_nulls()
+    if not names or steps.is_empty():
+        return {}
+    # One pass asks of every variable whether there is anything to look for: mostly not.
+    longest = steps.select(pl.col("step").max()).item()
+    spiking = values.select(_is_spike(name).any().alias(name) for name in names)
+    standing = values.select(_may_stand(name, longest).alias(name) for name in names)
+    found = {}
+    for name in names:
+        rows = [values.filter(_is_spike(name))["row"]] if spiking[name].item() else []
+        rows += [_find_frozen(values, name, steps)] if standing[name].item() else []
+        if rows:
+            found[name] = pl.concat(rows)
+    return found
 
-    Weather wanders, so what is credible grows with the root of time: `max_step` within an hour,
-    0.29 of it within five minutes, 1.7 of it within three hours.
-    """
-    if rule.max_step is None:
-        return _NOTHING
-    leaps = values.rows.select(
-        "row", "place", leap=pl.col("x").diff(), limit=rule.max_step * pl.col("root")
-    ).filter(pl.col("leap").abs() > pl.col("limit"))
-    followed = pl.col("place").shift(-1) == pl.col("place") + 1
-    returns = pl.col("leap") * pl.col("leap").shift(-1) < 0
-    return leaps.filter(followed & returns)["row"]
+
+def _is_spike(name: str) -> pl.Expr:
+    max_step = VARIABLES[name].max_step
+    if max_step is None:
+        return pl.lit(value=False)
+    leap = pl.col(name).diff()
+    too_far = leap.abs() > max_step * pl.col("root")
+    return too_far & too_far.shift(-1) & (leap * leap.shift(-1) < 0)
 
 
-def _find_frozen(values: _Values, rule: Variable) -> pl.Series:
-    """Give the rows of runs of one value that last longer than `frozen_hours`.
+def _may_stand(name: str, longest_step: float) -> pl.Expr:
+    """Tell whether some run may be frozen: a sample that no such run slips through stands still."""
+    rule = VARIABLES[name]
+    if rule.frozen_hours is None:
+        return pl.lit(value=False)
+    # A run of n values holds four in a row of any sample that takes every (n // 4)th value.
+    fewest = max(_FEWEST, int(rule.frozen_hours / longest_step) + 1)
+    x, station = (pl.col(column).gather_every(fewest // 4) for column in (name, "station_id"))
+    agrees = (x == x.shift(1)) & (station == station.shift(1)) & ~x.is_in(rule.frozen_at)
+    return (agrees & agrees.shift(1) & agrees.shift(2)).any()
 
-    A run lasts as many of its station's own steps as it has values: hours without any value
-    neither lengthen nor end it. Values of `frozen_at` may stand still.
-    """
-    if rule.frozen_hours is None or values.steps.is_empty():
-        return _NOTHING
-    longest = values.steps.select(pl.col("step").max()).item()
-    fewest = int(rule.frozen_hours / longest) + 1
-    if not _may_stand(values.rows.gather_every(max(1, fewest // 2)), rule):
-        return _NOTHING
-    changed = (pl.col("x") != pl.col("x").shift(1)).fill_null(value=True)
-    count = pl.col("place").shift(-1, fill_value=values.rows.height) - pl.col("place")
+
+def _find_frozen(values: pl.DataFrame, name: str, steps: pl.DataFrame) -> pl.Series:
+    rule, x = VARIABLES[name], pl.col(name)
+    begins = pl.col("hours").is_null() | (x != x.shift(1)).fill_null(value=True)
+    count = pl.col("place").shift(-1, fill_value=values.height) - pl.col("place")
     runs = (
-        values.rows.filter(changed | pl.col("hours").is_null())
+        values.select("station_id", "hours", name)
+        .with_row_index("place")
+        .filter(begins)
         .with_columns(count=count)
-        .filter(pl.col("count") >= fewest, ~pl.col("x").is_in(rule.frozen_at))
-        .join(values.steps, on="station_id")
-        .filter(pl.col("count") * pl.col("step") > rule.frozen_hours)
+        .filter(pl.col("count") >= _FEWEST, ~x.is_in(rule.frozen_at))
+        .join(steps, on="station_id")
+        .filter(pl.col("count") * pl.col("step") > (rule.frozen_hours or 0))
     )
     places = runs.select(pl.int_ranges("place", pl.col("place") + pl.col("count")).explode())
-    return values.rows["row"].gather(places.to_series().drop_nulls())
-
-
-def _may_stand(sample: pl.DataFrame, rule: Variable) -> bool:
-    # A run of n values holds two neighbours of every sample at most n/2 apart: where no two
-    # neighbours agree, no run can be that long. Saves the search on nearly every healthy series.
-    agree = (pl.col("x") == pl.col("x").shift(1)) & ~pl.col("x").is_in(rule.frozen_at)
-    same = pl.col("station_id") == pl.col("station_id").shift(1)
-    return bool(sample.select((agree & same).any()).item())
+    return values["row"].gather(places.to_series().drop_nulls())

@@ -7,6 +7,7 @@ looked at, not even to judge what came before: a month that is cut is flagged an
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -22,7 +23,7 @@ from tasks.transform.clean import flag_suspects
 from tasks.transform.observations import ORDER
 from tasks.transform.quality import GAPS, SERIES, measure_month, summarise_series
 from tasks.transform.resample import DAY, HOUR, lay_grid, resample
-from tasks.transform.steps import resolve_steps
+from tasks.transform.steps import measure_steps
 
 LONG_MONTHS: Final = 61
 """Calendar months of demand and of daily values that are looked at, back from their source's
@@ -34,6 +35,13 @@ SHORT_MONTHS: Final = 14
 Fetch = Callable[[ProcessedFile], bytes]
 Month = tuple[pl.DataFrame, timedelta]
 """Observations of one month, sorted by station and instant, and the step their source declares."""
+
+
+Measured = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""Values on the grid, then what `measure_month` gives."""
+
+_READERS: Final = 2
+"""Months at work at once; each stays in memory."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,11 @@ def build_history(
     pieces: dict[str, pl.DataFrame] = {}
     series, gaps = [SERIES.to_frame()], [GAPS.to_frame()]
     for grid in (HOUR, DAY):
-        mine = [file for file in chosen if _grid_of(sources[file.source_id]) == grid]
-        months = list(_measure(_read_months(mine, fetch, sources, as_of), grid))
-        if not months:
+        mine = [file for file in chosen if _grid_of(sources[file.source_id].step) == grid]
+        measured = _measure_months(mine, fetch, sources=sources, as_of=as_of)
+        if not measured:
             continue
-        values, spans, holes = zip(*months, strict=True)
+        values, spans, holes = zip(*measured, strict=True)
         told, missing = summarise_series(pl.concat(spans), pl.concat(holes), as_of)
         told = told.filter(~pl.col("series_id").is_in(list(pieces)))
         pieces |= lay_grid(values, told, grid, as_of)
@@ -113,8 +121,8 @@ def _count_months(month: str) -> int:
     return int(month[:4]) * 12 + int(month[5:])
 
 
-def _grid_of(facts: SourceFacts) -> timedelta:
-    return DAY if facts.step >= DAY else HOUR
+def _grid_of(step: timedelta) -> timedelta:
+    return DAY if step >= DAY else HOUR
 
 
 def _window_of(facts: SourceFacts) -> int:
@@ -122,34 +130,36 @@ def _window_of(facts: SourceFacts) -> int:
     return LONG_MONTHS if has_demand or facts.step >= DAY else SHORT_MONTHS
 
 
-def _measure(
-    months: Iterable[Month], grid: timedelta
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+def _measure_months(
+    files: list[ProcessedFile],
+    fetch: Fetch,
+    *,
+    sources: Mapping[str, SourceFacts],
+    as_of: datetime,
+) -> list[Measured]:
     """Give, month by month, values on the grid, what there is of each series, and its holes."""
-    known = pl.DataFrame()
-    for frame, declared in months:
-        steps = resolve_steps(frame, known, declared)
-        known = pl.concat([known, steps], how="diagonal")
-        yield resample(frame, steps, grid), *measure_month(frame, steps)
 
-
-def _read_months(
-    files: list[ProcessedFile], fetch: Fetch, sources: Mapping[str, SourceFacts], as_of: datetime
-) -> Iterator[Month]:
-    for _, month in groupby(files, key=lambda file: file.month):
+    def measure(month: list[ProcessedFile]) -> list[Measured]:
         read: list[Month] = []
         for source_id, mine in groupby(month, key=lambda file: file.source_id):
             facts = sources[source_id]
-            frame = _read_month(list(mine), fetch, as_of, whole=_grid_of(facts) == DAY)
-            if frame.height:
-                read.append((frame, facts.step))
-        yield from separate_stations(read)
+            read.append((_read_month(list(mine), fetch, as_of, facts.step), facts.step))
+        return [_measure(frame, step) for frame, step in separate_stations(read) if frame.height]
+
+    months = [list(month) for _, month in groupby(files, key=lambda file: file.month)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return [measured for month in pool.map(measure, months) for measured in month]
+
+
+def _measure(frame: pl.DataFrame, declared: timedelta) -> Measured:
+    steps = measure_steps(frame, declared)
+    return resample(frame, steps, _grid_of(declared)), *measure_month(frame, steps)
 
 
 def _read_month(
-    files: list[ProcessedFile], fetch: Fetch, as_of: datetime, *, whole: bool
+    files: list[ProcessedFile], fetch: Fetch, as_of: datetime, step: timedelta
 ) -> pl.DataFrame:
-    """Give one source's month as it was known at `as_of`; of a daily source only `whole` days."""
+    """Give one source's month as it was known at `as_of`; of a daily source only whole days."""
     frames = [
         _read_columns(fetch(file)).with_columns(file=pl.lit(place, pl.UInt32))
         for place, file in enumerate(files)
@@ -158,8 +168,8 @@ def _read_month(
     if len(frames) > 1:
         frame = keep_latest(pl.concat(frames, how="diagonal"), (*ORDER, "file"))
         frame = frame.with_columns(cs.ends_with("__flag").fill_null(int(Flag.MISSING)))
-    over_at = pl.col("at") + DAY <= as_of if whole else pl.col("at") < as_of
-    known = frame.filter(over_at)
+    over = pl.col("at") + DAY <= as_of if step >= DAY else pl.col("at") < as_of
+    known = frame.filter(over)
     untouched = len(frames) == 1 and known.height == frame.height
     return known if untouched else flag_suspects(known)
 
