@@ -1,7 +1,7 @@
 """What is fitted: three past windows of the production horizon, and the forecast itself."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,6 +87,23 @@ def cut_window(whole: Train, *, number: int, targets: int, lead: int) -> Train:
     origin = start - lead
     future = whole.clock[origin : start + targets]
     return Train(whole.values[:origin], whole.clock[:origin], future, whole.step)
+
+
+def measure_naive_errors(
+    whole: Train, kind: Kind, *, numbers: Iterable[int], targets: int, lead: int
+) -> Values:
+    """Give the errors of the shortest naive in past windows, windows x targets."""
+    methods = choose_members(kind, whole.step).values()
+    naive = min((m for m in methods if m.naive), key=lambda m: m.needs_days)
+    rows = []
+    for number in numbers:
+        start = len(whole.values) - number * targets
+        if start - lead < naive.needs_days * whole.steps_per_day:
+            break
+        cut = cut_window(whole, number=number, targets=targets, lead=lead)
+        said = naive.predict(cut, naive.options)[lead:]
+        rows.append(said - whole.values[start : start + targets])
+    return np.array(rows).reshape(-1, targets)
 
 
 def applicable_methods(job: Job) -> dict[str, Method]:

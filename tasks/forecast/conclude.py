@@ -12,10 +12,24 @@ import polars as pl
 
 from tasks.common.contracts import POINTS, VARIABLES
 from tasks.common.results import Forecasted, SeriesOutcome
-from tasks.forecast.backtest import CANDIDATES, LEAST_TRUTH, WINDOWS, JobResult
+from tasks.forecast.backtest import (
+    CANDIDATES,
+    LEAST_TRUTH,
+    WINDOWS,
+    JobResult,
+    measure_naive_errors,
+)
 from tasks.forecast.combine import NAIVE_SHARES, combine, judge_backtest
 from tasks.forecast.history import LOOKBACK_DAYS, OUTLIER_RANGES
-from tasks.forecast.intervals import INFLATION, LEVELS, measure_radii
+from tasks.forecast.intervals import (
+    INFLATION,
+    LEVELS,
+    SCALES,
+    Radii,
+    Scale,
+    measure_radii,
+    measure_scale,
+)
 from tasks.forecast.members import MEMBERS, choose_members
 from tasks.forecast.models import SEED
 from tasks.forecast.outcome import (
@@ -25,8 +39,9 @@ from tasks.forecast.outcome import (
     describe_withheld,
 )
 from tasks.forecast.plan import Horizon, SeriesPlan
-from tasks.forecast.train import Values
+from tasks.forecast.train import Train, Values
 
+YEAR_DAYS: Final = 365
 REVISION: Final = 1
 """Raise it when code that no table below names changes the numbers."""
 
@@ -66,8 +81,11 @@ def conclude_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, 
     if judgement is None:
         reason = "Withheld: gaps leave no naive that the past could judge."
         return describe_withheld(plan, reason, describe_members(results)), POINTS.to_frame()
-    outcome = describe_judged(plan, judgement, results)
-    return outcome, _build_points(plan, combine(ahead, judgement.weights), judgement.errors)
+    scale = _compare_with_year(plan, plan.train)
+    points = _build_points(
+        plan, combine(ahead, judgement.weights), measure_radii(judgement.errors, scale)
+    )
+    return describe_judged(plan, judgement, results, scale=scale), points
 
 
 def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> str:
@@ -84,7 +102,7 @@ def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> 
         "backtest": (WINDOWS, CANDIDATES, LEAST_TRUTH),
         "history": (LOOKBACK_DAYS, OUTLIER_RANGES),
         "combination": NAIVE_SHARES,
-        "intervals": (LEVELS, INFLATION),
+        "intervals": (LEVELS, INFLATION, SCALES, YEAR_DAYS),
         "horizon_days": horizon_days,
         "series": pattern,
         "ages": (str(horizon.stale_after), str(horizon.withhold_after)),
@@ -117,9 +135,19 @@ def _name_naives(plan: SeriesPlan) -> frozenset[str]:
     return frozenset(name for name, method in members.items() if method.naive)
 
 
-def _build_points(plan: SeriesPlan, values: Values, errors: Values) -> pl.DataFrame:
+def _compare_with_year(plan: SeriesPlan, train: Train) -> Scale:
+    sizes = {"targets": len(plan.targets), "lead": plan.lead}
+    count = YEAR_DAYS * train.steps_per_day // len(plan.targets)
+    recent, year = (
+        measure_naive_errors(train, plan.kind, numbers=numbers, **sizes)
+        for numbers in (plan.windows, range(1, count + 1))
+    )
+    return measure_scale(recent, year)
+
+
+def _build_points(plan: SeriesPlan, values: Values, radii: Radii) -> pl.DataFrame:
     """Put conformal intervals around the values, all within the physical bounds."""
-    radii, bounds = measure_radii(errors), VARIABLES[plan.variable]
+    bounds = VARIABLES[plan.variable]
     columns = {
         "value": values,
         "lower80": values - radii.inner,

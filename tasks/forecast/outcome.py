@@ -9,7 +9,7 @@ from tasks.common.contracts import VARIABLES
 from tasks.common.results import Member, SeriesOutcome, SeriesStatus
 from tasks.forecast.backtest import Fit, JobResult
 from tasks.forecast.combine import Judgement
-from tasks.forecast.intervals import measure_coverage
+from tasks.forecast.intervals import Scale, measure_coverage
 from tasks.forecast.members import choose_members
 from tasks.forecast.plan import SeriesPlan
 
@@ -34,11 +34,13 @@ def describe_withheld(
     )
 
 
-def describe_judged(plan: SeriesPlan, judgement: Judgement, results: Results) -> SeriesOutcome:
+def describe_judged(
+    plan: SeriesPlan, judgement: Judgement, results: Results, *, scale: Scale
+) -> SeriesOutcome:
     """Describe a published series: stale when its newest value is old, whatever else it is."""
     members = describe_members(results, judgement)
     status, reason = _explain(plan, judgement, members)
-    coverage80, coverage95 = measure_coverage(judgement.errors)
+    coverage80, coverage95 = measure_coverage(judgement.errors, scale)
     better = judgement.mae < judgement.naive_mae
     return replace(
         describe_withheld(plan, reason, members),

@@ -4,12 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import cast
-from uuid import UUID
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.artifacts import ArtifactRequest
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
 from tasks.common.errors import is_worth_retrying
@@ -53,21 +54,29 @@ def forecast(transformed: Transformed, *, horizon_days: int = 11, series: str = 
 
 
 def _show_progress(jobs: Iterable[Job], results: Iterable[JobResult]) -> Iterator[JobResult]:
-    """Pass results on, and tell Prefect's run page how many series are finished."""
+    """Pass results on, and tell Prefect's run page how many series are finished.
+
+    By one client: Prefect's own functions open one a call and leave its socket behind.
+    """
     waiting = Counter(job.series_id for job in jobs)
     total, shown = len(waiting), 0
-    text = f"{{}} of {total} series are forecast"
-    artifact = create_progress_artifact(0.0, key="forecast-progress", description=text.format(0))
-    artifact = cast("UUID", artifact)  # prefect's stubs name the coroutine of async callers, too
-    for result in results:
-        yield result
-        waiting[result.series_id] -= 1
-        if waiting[result.series_id] == 0:
-            del waiting[result.series_id]
+    with get_client(sync_client=True) as client:
+        artifact = client.create_artifact(
+            ArtifactRequest(
+                type="progress",
+                key="forecast-progress",
+                data=0 if total else 100,
+                task_run_id=task_run.id,
+                flow_run_id=flow_run.id,
+            )
+        )
+        for result in results:
+            yield result
+            waiting -= Counter([result.series_id])  # drops what has come to zero
             percent = 100 * (total - len(waiting)) // total
             if percent > shown:
-                shown, told = percent, text.format(total - len(waiting))
-                update_progress_artifact(artifact, float(percent), description=told)
+                shown, told = percent, f"{total - len(waiting)} of {total} series are forecast"
+                client.update_artifact(artifact.id, ArtifactUpdate(data=percent, description=told))
 
 
 def _count_statuses(forecasted: Forecasted) -> str:

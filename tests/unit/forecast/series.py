@@ -19,8 +19,9 @@ TEMPERATURE = "infoclimat:07015:air_temperature"
 
 
 def give_train(values: np.ndarray, *, future: int, step_hours: int = 1) -> Train:
-    step = np.timedelta64(step_hours, "h")
-    clock = np.datetime64("2024-01-01T00:00", "us") + step * np.arange(len(values) + future)
+    first, step = np.datetime64("2024-01-01", "h"), np.timedelta64(step_hours, "h")
+    stop = first + step * (len(values) + future)
+    clock = np.arange(first, stop, step).astype("datetime64[us]")
     return Train(
         values.astype(float),
         clock[: len(values)],

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.forecast.intervals import INFLATION, measure_coverage, measure_radii
+from tasks.forecast.intervals import INFLATION, measure_coverage, measure_radii, measure_scale
 
 
 def test_the_rank_is_counted_without_interpolation():
@@ -16,6 +16,16 @@ def test_the_rank_is_counted_without_interpolation():
 def test_a_calmer_later_half_is_not_narrower():
     errors = np.concatenate([np.full((3, 10), 5.0), np.full((3, 10), 1.0)], axis=1)
     assert set(measure_radii(errors).inner) == {5.0 * INFLATION}
+
+
+def test_calm_windows_are_widened_by_what_the_year_was():
+    calm, year = np.ones((3, 50)), np.concatenate([np.ones((3, 50)), np.full((9, 50), 2.0)])
+    assert measure_scale(calm, year) == (2.0, 2.0)
+    assert measure_radii(calm, (2.0, 2.0)).inner[0] == pytest.approx(2.0 * INFLATION)
+
+
+def test_a_short_history_tells_nothing_of_calm():
+    assert measure_scale(np.ones((3, 50)), np.full((5, 50), 9.0)) == (1.0, 1.0)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 60), st.floats(0, 0.9))
