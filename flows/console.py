@@ -20,7 +20,7 @@ from prefect.settings import (
 )
 from rich.console import Console
 
-from deployments.local.demo import fill_lake, latest_issue_time, read_demo
+from deployments.local.demo import fill_lake, find_last_wednesday, read_demo
 from deployments.local.mongod import running_mongod
 from flows.forecast import WEEKLY, forecast_pipeline
 from tasks.common.accounts import EXIT_CODES
@@ -32,7 +32,9 @@ from tasks.report.task import FailedRunError
 
 USAGE_EXIT: Final = 2
 _LOCAL: Final = Path(".local")
-_stderr = Console(stderr=True)
+# Without a terminal (a log, a pipe) lines still get the width the tables are made for.
+_WIDTH: Final = None if sys.stderr.isatty() else 100
+_stderr = Console(stderr=True, width=_WIDTH)
 
 app = App(
     name="python -m flows.forecast",
@@ -133,8 +135,8 @@ def _prepare_demo(settings: Settings) -> datetime | None:
     folder = Path(settings.lake_uri)
     if settings.lake_uri != Settings.model_fields["lake_uri"].default:
         return None
-    if not folder.exists() or not any(folder.iterdir()):
-        fill_lake(folder, as_of=latest_issue_time(datetime.now(UTC)))
+    if not any(folder.glob("[!.]*")):
+        fill_lake(folder, as_of=find_last_wednesday(datetime.now(UTC)))
     demo = read_demo(folder)
     if demo is None:
         return None
@@ -171,7 +173,7 @@ def _parse_instant(text: str) -> datetime:
 
 def _show(report: RunReport, json: Path | None) -> int:
     to_stdout = json == Path("-")
-    Console(stderr=to_stdout).print(render_terminal(report))
+    Console(stderr=to_stdout, width=_WIDTH).print(render_terminal(report))
     if to_stdout:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     elif json is not None:

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.common.errors import ConfigurationError
 
-_PASSWORD = re.compile(r"//[^/@]*@")
+_PASSWORD = re.compile(r"//.*@")  # greedy: a password may hold @ or / unescaped
 
 
 def _check_mongodb_uri(uri: SecretStr) -> SecretStr:

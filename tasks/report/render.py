@@ -54,7 +54,8 @@ def tabulate_for_prefect(report: RunReport) -> list[dict[str, str]]:
     return [dict(zip(_HEADERS, _cells(series), strict=True)) for series in report.series]
 
 
-_HEADERS = ("series", "status", "skill", "cover80/95", "MAE", "naive", "present", "age h")
+_HEADERS = ("series", "status", "skill", "in 80/95", "MAE", "data", "age h")
+"""skill over the better naive, share inside the intervals and MAE: backtest; data: steps present."""
 
 
 def _cells(series: Series) -> tuple[str, ...]:
@@ -64,8 +65,7 @@ def _cells(series: Series) -> tuple[str, ...]:
         series.status,
         _percent(series.skill),
         f"{_percent(series.coverage80)}/{_percent(series.coverage95)}",
-        _figure(series.mae),
-        f"{_figure(series.naive_mae)} {series.naive or ''}".strip(),
+        f"{_figure(series.mae)} {series.unit}",
         f"{present:.1f}%",
         _figure(series.freshness_h),
     )
@@ -112,7 +112,10 @@ def _describe_place(report: RunReport) -> str:
 def _tabulate_series(series: Iterable[Series]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for header in _HEADERS:
-        table.add_column(header, justify="left" if header in ("series", "status") else "right")
+        text = header in ("series", "status")
+        table.add_column(
+            header, justify="left" if text else "right", overflow="fold", no_wrap=not text
+        )
     for one in series:
         cells = [escape(cell) for cell in _cells(one)]
         style = _STATUS_STYLE[one.status]
@@ -163,7 +166,9 @@ def _percent(share: float | None) -> str:
 
 
 def _figure(number: float | None) -> str:
-    return "-" if number is None else f"{number:.3g}"
+    if number is None:
+        return "-"
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.2f}"
 
 
 def _plain(markup: str) -> str:
