@@ -37,15 +37,20 @@ def clean_history(
     return known.filter((spread == 0) | credible).sort("at")
 
 
-def build_train(known: pl.DataFrame, *, step: timedelta, end: datetime, kind: Kind) -> Train:
-    """Lay known values on their regular grid; the future follows them up to `end`, excluded."""
+def build_train(known: pl.DataFrame, *, step: timedelta, future: pl.Series, kind: Kind) -> Train:
+    """Lay known values on their regular grid; `future` are the instants that follow them."""
     at, value = known["at"], known["value"].to_numpy()
     grid = pl.datetime_range(at[0], at[-1], step, eager=True)
     values = np.full(len(grid), np.nan)
     places = (at - at[0]).dt.total_microseconds().to_numpy() // (step // MICROSECOND)
     values[places] = value
-    future = pl.datetime_range(at[-1] + step, end, step, closed="left", eager=True)
     return Train(values, _tell_clock(grid, kind), _tell_clock(future, kind), step)
+
+
+def list_steps(after: datetime, *, step: timedelta, end: datetime) -> pl.Series:
+    """List the steps that begin after one and before `end`, as a column named `at`."""
+    first = after + step
+    return pl.datetime_range(first, max(first, end), step, closed="left", eager=True).alias("at")
 
 
 def _tell_clock(instants: pl.Series, kind: Kind) -> Clock:

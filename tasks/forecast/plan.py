@@ -15,7 +15,7 @@ from tasks.common.results import Transformed
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import Job, cut_window, find_windows
 from tasks.forecast.days import find_horizon_end
-from tasks.forecast.history import build_train, clean_history
+from tasks.forecast.history import build_train, clean_history, list_steps
 from tasks.forecast.members import choose_members, tell_kind
 from tasks.forecast.train import Kind, Train
 
@@ -118,9 +118,9 @@ def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> S
         reason = "no credible value is known before the issue time"
         return SeriesPlan(name, variable, kind, withheld=f"Withheld: {reason}.")
     first, newest = known["at"][0], known["at"][-1]
-    train = build_train(known, step=step, end=max(horizon.end, newest + step), kind=kind)
-    future = pl.datetime_range(newest + step, horizon.end, step, closed="left", eager=True)
-    targets = future.filter(future >= horizon.as_of).alias("at")
+    future = list_steps(newest, step=step, end=horizon.end)
+    train = build_train(known, step=step, future=future, kind=kind)
+    targets = future.filter(future >= horizon.as_of)
     lead = len(future) - len(targets)
     windows = _choose_windows(train, kind, targets=len(targets), lead=lead)
     withheld = _withhold_for_age(newest + step, horizon) or _withhold_for_values(train, windows)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.forecast.history import build_train
+from tasks.forecast.history import build_train, list_steps
 from tasks.forecast.members import choose_members
 from tasks.forecast.models import Recipe, predict_prophet
 from tests.unit.forecast.series import AS_OF, give_demand, give_train
@@ -22,7 +22,8 @@ def test_prophet_repeats_itself_to_the_last_bit():
 def test_demand_is_forecast_by_the_local_clock_across_its_change():
     until = AS_OF.replace(month=3, day=27)  # four days before the clocks go forward
     known = give_demand(60, until=until)
-    train = build_train(known, step=HOUR, end=until + timedelta(days=8), kind="demand")
+    future = list_steps(until - HOUR, step=HOUR, end=until + timedelta(days=8))
+    train = build_train(known, step=HOUR, future=future, kind="demand")
     method = choose_members("demand", HOUR)["prophet_recent"]
     said = method.predict(train, method.options)
     hours = train.future.astype("datetime64[h]").astype(int) % 24
@@ -35,7 +36,8 @@ def test_demand_is_forecast_by_the_local_clock_across_its_change():
 
 def test_the_repeated_hour_of_autumn_can_be_trained_on():
     until = AS_OF.replace(month=11, day=6)  # clocks went back on 27 October 2024
-    train = build_train(give_demand(40, until=until), step=HOUR, end=until + HOUR, kind="demand")
+    future = list_steps(until - HOUR, step=HOUR, end=until + HOUR)
+    train = build_train(give_demand(40, until=until), step=HOUR, future=future, kind="demand")
     assert len(np.unique(train.clock)) == len(train.clock) - 1
     method = choose_members("demand", HOUR)["prophet_recent"]
     assert np.isfinite(method.predict(train, method.options)).all()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.common.contracts import VARIABLES
-from tasks.forecast.history import build_train, clean_history
+from tasks.forecast.history import build_train, clean_history, list_steps
 from tasks.forecast.naives import (
     Climatology,
     Lag,
@@ -38,7 +38,9 @@ def test_eighteen_hundred_follows_eighteen_hundred_when_the_clocks_change():
     at = give_hours(30, until=until - timedelta(days=3))
     local_hours = at.dt.convert_time_zone("Europe/Paris").dt.hour()
     known = pl.DataFrame({"at": at, "value": local_hours.cast(pl.Float64) + 1})
-    train = build_train(known, step=timedelta(hours=1), end=until, kind="demand")
+    hour = timedelta(hours=1)
+    future = list_steps(at[-1], step=hour, end=until)
+    train = build_train(known, step=hour, future=future, kind="demand")
     hours = train.future.astype("datetime64[h]").astype(int) % 24
     assert (repeat_lag(train, WEEK) == hours + 1).all()
     assert len(hours) == 72
