@@ -1,12 +1,13 @@
 """A local folder as a lake: its paths, its links, and what must not happen to it."""
 
 import os
+import resource
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tasks.common.errors import ConfigurationError, CorruptObjectError
+from tasks.common.errors import ConfigurationError, CorruptObjectError, TerminalError
 from tasks.common.objects import open_store, resolve_output
 from tasks.common.settings import Settings
 
@@ -78,6 +79,17 @@ def test_a_file_replaced_after_the_listing_is_not_what_was_listed(lake: Path):
 def test_a_folder_nobody_may_write_is_a_matter_of_rights():
     with pytest.raises(ConfigurationError, match=r"os error \d+\)\): grant this user"):
         open_store("/sys/kernel", Settings()).put_if_absent("x", b"")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_behind(lake: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, hard))  # as a quota does
+    try:
+        with pytest.raises(TerminalError, match=r"^Cannot write 'x' in .* free some space\.$"):
+            open_store(str(lake), Settings()).put_if_absent("x", bytes(5_000_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(lake.iterdir()) == [lake / "raw"]
 
 
 @pytest.mark.parametrize("uri", ["gs://bucket/x", "http://127.0.0.1/x", "S3://bucket"])
