@@ -15,7 +15,14 @@ CANDIDATES: Final = 6
 """Windows looked at; one whose truth is mostly a gap is skipped for an older one."""
 LEAST_TRUTH: Final = 0.25
 
-MEMBER_ERRORS: Final = (ValueError, ArithmeticError, LookupError, RuntimeError, OSError)
+MEMBER_ERRORS: Final = (
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    OSError,
+    MemoryError,
+)
 """What numpy, Prophet and Stan raise for data they cannot fit; it costs the member, not the run."""
 
 

@@ -36,13 +36,11 @@ def list_holidays(year: int) -> tuple[date, ...]:
 
 
 def find_holidays(clock: Clock) -> tuple[Dates, Dates]:
-    """Give (holidays, bridge days) of the years that a clock touches, sorted.
+    """Give (holidays, bridge days) of the years that a clock touches and the next, sorted.
 
     A bridge is the Monday before a holiday on Tuesday, the Friday after one on Thursday.
     """
-    years = range(
-        *(_year(instant) + more for instant, more in ((clock.min(), 0), (clock.max(), 1)))
-    )
+    years = range(_year(clock.min()), _year(clock.max()) + 2)
     off = np.array([day for year in years for day in list_holidays(year)], dtype="datetime64[D]")
     bridges = np.concatenate(
         [off[_weekday(off) == TUESDAY] - DAY, off[_weekday(off) == THURSDAY] + DAY]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -15,9 +15,11 @@ from tasks.common.results import Transformed
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import Job, cut_window, find_windows
 from tasks.forecast.days import find_horizon_end
-from tasks.forecast.history import build_train, clean_history, list_steps
+from tasks.forecast.history import LOOKBACK_DAYS, build_train, clean_history, list_steps
 from tasks.forecast.members import choose_members, tell_kind
 from tasks.forecast.train import Kind, Train
+
+HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Horizon:
     def of(as_of: datetime, horizon_days: int, settings: Settings) -> "Horizon":
         """Build it from the operator's words."""
         return Horizon(
-            as_of,
+            as_of.astimezone(UTC),
             find_horizon_end(as_of, horizon_days),
             timedelta(hours=settings.stale_after_hours),
             timedelta(days=settings.withhold_after_days),
@@ -115,7 +117,7 @@ def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> S
     step = timedelta(minutes=int(row["step_minutes"]))
     known = clean_history(history, variable=VARIABLES[variable], step=step, as_of=horizon.as_of)
     if known.is_empty():
-        reason = "no credible value is known before the issue time"
+        reason = f"no credible value in the {LOOKBACK_DAYS} days before the issue time"
         return SeriesPlan(name, variable, kind, withheld=f"Withheld: {reason}.")
     first, newest = known["at"][0], known["at"][-1]
     future = list_steps(newest, step=step, end=horizon.end)
@@ -123,8 +125,11 @@ def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> S
     targets = future.filter(future >= horizon.as_of)
     lead = len(future) - len(targets)
     windows = _choose_windows(train, kind, targets=len(targets), lead=lead)
-    withheld = _withhold_for_age(newest + step, horizon) or _withhold_for_values(train, windows)
-    stale = _label_stale(newest + step, horizon)
+    stale, old = (
+        _tell_age(horizon.as_of - newest - step, limit)
+        for limit in (horizon.stale_after, horizon.withhold_after)
+    )
+    withheld = f"Withheld: {old}." if old else _withhold_for_values(train, windows)
     return SeriesPlan(
         name, variable, kind, train, targets, lead, windows, first, newest, withheld, stale
     )
@@ -145,24 +150,14 @@ def _choose_windows(train: Train, kind: Kind, *, targets: int, lead: int) -> tup
     return found
 
 
-def _label_stale(known_until: datetime, horizon: Horizon) -> str | None:
-    age = horizon.as_of - known_until
-    if age <= horizon.stale_after:
+def _tell_age(age: timedelta, limit: timedelta) -> str | None:
+    if age <= limit:
         return None
-    return (
-        f"the newest value is {_tell_age(age)} old at the issue time, "
-        f"more than {_tell_age(horizon.stale_after)}"
+    told, allowed = (
+        f"{hours:.0f} h" if hours < 96 else f"{hours / 24:.0f} days"
+        for hours in (age / HOUR, limit / HOUR)
     )
-
-
-def _withhold_for_age(known_until: datetime, horizon: Horizon) -> str | None:
-    age = horizon.as_of - known_until
-    if age <= horizon.withhold_after:
-        return None
-    return (
-        f"Withheld: the newest value is {_tell_age(age)} old at the issue time, more than "
-        f"{_tell_age(horizon.withhold_after)}."
-    )
+    return f"the newest value is {told} old at the issue time, more than {allowed}"
 
 
 def _withhold_for_values(train: Train, windows: tuple[int, ...]) -> str | None:
@@ -177,8 +172,3 @@ def _withhold_for_values(train: Train, windows: tuple[int, ...]) -> str | None:
             f"Withheld: all {len(values)} values are {values[0]:g}; a stuck sensor has no future."
         )
     return None
-
-
-def _tell_age(age: timedelta) -> str:
-    hours = age / timedelta(hours=1)
-    return f"{hours:.0f} h" if hours < 96 else f"{hours / 24:.0f} days"

@@ -11,6 +11,7 @@ from tasks.common.contracts import POINTS
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted
 from tasks.forecast.conclude import hash_configuration
+from tasks.forecast.days import MARKET_ZONE
 from tasks.forecast.plan import Horizon
 from tests.unit.forecast.series import (
     AS_OF,
@@ -64,6 +65,12 @@ def test_nothing_from_the_issue_time_on_is_looked_at(forecasted: Forecasted):
     poison = pl.DataFrame({"at": at, "value": np.full(len(at), 49.0)})
     poisoned = {name: pl.concat([part, poison]) for name, part in PARTS.items()}
     assert forecast_here(give_transformed(poisoned)).points.equals(forecasted.points)
+
+
+def test_the_zone_of_the_issue_time_makes_no_difference(forecasted: Forecasted):
+    paris = AS_OF.astimezone(MARKET_ZONE)
+    made = forecast_here(give_transformed({TEMPERATURE: PARTS[TEMPERATURE]}, as_of=paris))
+    assert made.points.equals(forecasted.points.filter(pl.col("series_id") == TEMPERATURE))
 
 
 def test_a_late_feed_is_forecast_from_where_it_ends():
