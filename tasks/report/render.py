@@ -54,8 +54,8 @@ def tabulate_for_prefect(report: RunReport) -> list[dict[str, str]]:
     return [dict(zip(_HEADERS, _cells(series), strict=True)) for series in report.series]
 
 
-_HEADERS = ("series", "status", "skill", "in 80/95", "MAE", "data", "age h")
-"""skill over the better naive, share inside the intervals and MAE: backtest; data: steps present."""
+_HEADERS = ("series", "status", "skill", "80/95", "MAE", "data", "age h")
+"""skill, share inside the intervals and MAE: of the backtest; data: share of steps present."""
 
 
 def _cells(series: Series) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def _cells(series: Series) -> tuple[str, ...]:
         _percent(series.skill),
         f"{_percent(series.coverage80)}/{_percent(series.coverage95)}",
         f"{_figure(series.mae)} {series.unit}",
-        f"{present:.1f}%",
+        f"{present:.0f}%",
         _figure(series.freshness_h),
     )
 
