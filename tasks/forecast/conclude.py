@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
 
@@ -39,7 +38,7 @@ from tasks.forecast.outcome import (
     describe_withheld,
 )
 from tasks.forecast.plan import Horizon, SeriesPlan
-from tasks.forecast.train import Train, Values
+from tasks.forecast.train import Values
 
 YEAR_DAYS: Final = 365
 REVISION: Final = 1
@@ -71,17 +70,17 @@ def conclude_forecast(
 
 def conclude_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, pl.DataFrame]:
     """Give the outcome of one series and its points; none when it is withheld."""
-    if plan.withheld or plan.train is None:
-        return describe_withheld(plan, plan.withheld or ""), POINTS.to_frame()
+    if plan.withheld:
+        return describe_withheld(plan, plan.withheld), POINTS.to_frame()
     ahead = {n: v for n, v in _collect(plan, results, 0).items() if np.isfinite(v).all()}
     past = [_collect(plan, results, window) for window in plan.windows]
     unknown = np.full(len(plan.targets), np.nan)
     stacked = {name: np.stack([fits.get(name, unknown) for fits in past]) for name in ahead}
     judgement = judge_backtest(stacked, _list_truth(plan), _name_naives(plan))
     if judgement is None:
-        reason = "Withheld: gaps leave no naive that the past could judge."
-        return describe_withheld(plan, reason, describe_members(results)), POINTS.to_frame()
-    scale = _compare_with_year(plan, plan.train)
+        told = describe_members(results, {}, {})
+        return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
+    scale = _compare_with_year(plan)
     points = _build_points(
         plan, combine(ahead, judgement.weights), measure_radii(judgement.errors, scale)
     )
@@ -124,22 +123,21 @@ def _collect(plan: SeriesPlan, results: Results, window: int) -> dict[str, Value
 
 def _list_truth(plan: SeriesPlan) -> Values:
     """Give what really happened, windows x targets."""
-    values, size = plan.train.values if plan.train else np.empty(0), len(plan.targets)
+    values, size = plan.train.values, len(plan.targets)
     starts = [len(values) - window * size for window in plan.windows]
     return np.stack([values[start : start + size] for start in starts])
 
 
 def _name_naives(plan: SeriesPlan) -> frozenset[str]:
-    step = plan.train.step if plan.train else timedelta(hours=1)
-    members = choose_members(plan.kind, step)
+    members = choose_members(plan.kind, plan.train.step)
     return frozenset(name for name, method in members.items() if method.naive)
 
 
-def _compare_with_year(plan: SeriesPlan, train: Train) -> Scale:
+def _compare_with_year(plan: SeriesPlan) -> Scale:
     sizes = {"targets": len(plan.targets), "lead": plan.lead}
-    count = YEAR_DAYS * train.steps_per_day // len(plan.targets)
+    count = YEAR_DAYS * plan.train.steps_per_day // len(plan.targets)
     recent, year = (
-        measure_naive_errors(train, plan.kind, numbers=numbers, **sizes)
+        measure_naive_errors(plan.train, plan.kind, numbers=numbers, **sizes)
         for numbers in (plan.windows, range(1, count + 1))
     )
     return measure_scale(recent, year)
@@ -147,14 +145,8 @@ def _compare_with_year(plan: SeriesPlan, train: Train) -> Scale:
 
 def _build_points(plan: SeriesPlan, values: Values, radii: Radii) -> pl.DataFrame:
     """Put conformal intervals around the values, all within the physical bounds."""
-    bounds = VARIABLES[plan.variable]
-    columns = {
-        "value": values,
-        "lower80": values - radii.inner,
-        "upper80": values + radii.inner,
-        "lower95": values - radii.outer,
-        "upper95": values + radii.outer,
-    }
-    clipped = {name: np.clip(column, bounds.low, bounds.high) for name, column in columns.items()}
-    frame = pl.DataFrame({"at": plan.targets, **clipped})
+    bounds, inner, outer = VARIABLES[plan.variable], radii.inner, radii.outer
+    steps = {"value": 0, "lower80": -inner, "upper80": inner, "lower95": -outer, "upper95": outer}
+    columns = {name: np.clip(values + by, bounds.low, bounds.high) for name, by in steps.items()}
+    frame = pl.DataFrame({"at": plan.targets, **columns})
     return frame.select(pl.lit(plan.series_id).alias("series_id"), pl.all()).cast(POINTS)

@@ -4,6 +4,7 @@ To add a member, write one function `(Train, options) -> values` and one row her
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -41,16 +42,7 @@ _DEMAND: Final = Recipe(
     holidays=True,
     order=8,
 )
-_DEMAND_RECENT: Final = Recipe(
-    56,
-    growth="linear",
-    mode="multiplicative",
-    hold_trend=True,
-    weekly=True,
-    kinds_of_day=True,
-    holidays=True,
-    order=8,
-)
+_DEMAND_RECENT: Final = replace(_DEMAND, days=56)
 _DEMAND_DAILY: Final = Recipe(
     1460, growth="linear", hold_trend=True, weekly=True, holidays=True, yearly=6
 )

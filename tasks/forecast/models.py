@@ -59,7 +59,7 @@ def predict_prophet(train: Train, recipe: Recipe) -> Values:
     The same input gives the same bits on one machine: no samples are drawn.
 
     Raises:
-        ValueError: fewer than 21 values in the training window, or a constant.
+        ValueError: fewer than 21 values in the training window, a constant, or no finite result.
         RuntimeError: Stan failed.
     """
     train = train.take_last(recipe.days)
@@ -68,7 +68,11 @@ def predict_prophet(train: Train, recipe: Recipe) -> Values:
     fitted, ahead = _fit_and_predict(train, values, recipe)
     residuals = values - fitted
     ahead = ahead + continue_residuals(residuals, len(ahead), train.steps_per_day)
-    return np.expm1(ahead) if recipe.log else ahead
+    ahead = np.expm1(ahead) if recipe.log else ahead
+    if not np.isfinite(ahead).all():
+        msg = "the forecast is not finite"
+        raise ValueError(msg)
+    return ahead
 
 
 def silence_libraries() -> None:

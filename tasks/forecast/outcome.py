@@ -7,10 +7,9 @@ import numpy as np
 
 from tasks.common.contracts import VARIABLES
 from tasks.common.results import Member, SeriesOutcome, SeriesStatus
-from tasks.forecast.backtest import Fit, JobResult
+from tasks.forecast.backtest import JobResult
 from tasks.forecast.combine import Judgement
 from tasks.forecast.intervals import Scale, measure_coverage
-from tasks.forecast.members import choose_members
 from tasks.forecast.plan import SeriesPlan
 
 Results = Mapping[int, JobResult]
@@ -21,16 +20,16 @@ def describe_withheld(
     plan: SeriesPlan, reason: str, members: tuple[Member, ...] = ()
 ) -> SeriesOutcome:
     """Describe a series without a forecast."""
-    known = plan.train.values if plan.train else np.empty(0)
     return SeriesOutcome(
         series_id=plan.series_id,
         status="withheld",
-        reason=reason,
+        reason=f"Withheld: {reason}.",
         members=members,
-        trained_rows=int(np.isfinite(known).sum()),
+        trained_rows=int(np.isfinite(plan.train.values).sum()),
         trained_from=plan.first_at,
         trained_to=plan.newest_at,
         windows=len(plan.windows),
+        seconds=sum(member.seconds for member in members),
     )
 
 
@@ -38,79 +37,49 @@ def describe_judged(
     plan: SeriesPlan, judgement: Judgement, results: Results, *, scale: Scale
 ) -> SeriesOutcome:
     """Describe a published series: stale when its newest value is old, whatever else it is."""
-    members = describe_members(results, judgement)
-    status, reason = _explain(plan, judgement, members)
+    members = describe_members(results, judgement.maes, judgement.weights)
     coverage80, coverage95 = measure_coverage(judgement.errors, scale)
-    better = judgement.mae < judgement.naive_mae
+    reason = f"{_explain(plan, judgement, members)} ({len(plan.windows)} past windows)."
+    status: SeriesStatus = "model" if judgement.published == "combination" else "fallback"
     return replace(
-        describe_withheld(plan, reason, members),
-        status=status,
+        describe_withheld(plan, "", members),
+        status="stale" if plan.stale else status,
+        reason=f"Stale: {plan.stale}. {reason}" if plan.stale else reason,
         published=judgement.published,
         naive=judgement.naive,
         mae=judgement.mae,
         naive_mae=judgement.naive_mae,
-        skill=1 - judgement.mae / judgement.naive_mae if better else 0.0,
+        skill=1 - judgement.mae / judgement.naive_mae if judgement.naive_mae else 0.0,
         coverage80=coverage80,
         coverage95=coverage95,
-        seconds=sum(member.seconds for member in members),
     )
 
 
-def describe_members(results: Results, judgement: Judgement | None = None) -> tuple[Member, ...]:
+def describe_members(
+    results: Results, maes: Mapping[str, float | None], weights: Mapping[str, float]
+) -> tuple[Member, ...]:
     """Describe every member that was applicable to the forecast itself, in the table's order."""
-    ordered = sorted(results.items())
-    names = ordered[0][1].fits if ordered else {}
+    ordered = [result.fits for _, result in sorted(results.items())]
     described = []
-    for name in names:
-        fits = [result.fits[name] for _, result in ordered if name in result.fits]
-        described.append(
-            Member(
-                name=name,
-                mae=judgement.maes.get(name) if judgement else None,
-                weight=judgement.weights.get(name, 0.0) if judgement else 0.0,
-                seconds=sum(fit.seconds for fit in fits),
-                failure=next((text for text in map(_tell_failure, fits) if text), None),
-            )
-        )
+    for name in ordered[0]:
+        fits = [fits[name] for fits in ordered if name in fits]
+        seconds = sum(fit.seconds for fit in fits)
+        failure = next((fit.failure for fit in fits if fit.failure), None)
+        described.append(Member(name, maes.get(name), weights.get(name, 0.0), seconds, failure))
     return tuple(described)
 
 
-def _tell_failure(fit: Fit) -> str | None:
-    if fit.values is None or np.isfinite(fit.values).all():
-        return fit.failure
-    missing = int((~np.isfinite(fit.values)).sum())
-    return f"no finite value at {missing} of {len(fit.values)} steps"
-
-
-def _explain(
-    plan: SeriesPlan, judgement: Judgement, members: tuple[Member, ...]
-) -> tuple[SeriesStatus, str]:
-    unit = VARIABLES[plan.variable].unit
-    naive, naive_mae = judgement.naive, f"{judgement.naive_mae:.4g} {unit}"
-    status: SeriesStatus = "fallback"
+def _explain(plan: SeriesPlan, judgement: Judgement, members: tuple[Member, ...]) -> str:
+    unit, naive = VARIABLES[plan.variable].unit, judgement.naive
+    naive_mae = f"{judgement.naive_mae:.4g} {unit}"
     if judgement.published == "combination":
-        status = "model"
-        reason = f"The combination's error of {judgement.mae:.4g} {unit} beat {naive}'s {naive_mae}"
-    elif judgement.combined_mae is not None:
+        return f"The combination's error of {judgement.mae:.4g} {unit} beat {naive}'s {naive_mae}"
+    failed = "; ".join(f"{member.name}: {member.failure}" for member in members if member.failure)
+    if judgement.combined_mae is not None:
         lost = f"The combination's error of {judgement.combined_mae:.4g} {unit}"
-        reason = f"{lost} did not beat {naive}'s {naive_mae}, so {naive} is published"
+        why = f"{lost} did not beat {naive}'s {naive_mae}"
+    elif failed:
+        why = f"No model could be judged ({failed})"
     else:
-        reason = f"{_explain_missing(plan, members)}, so {naive} is published"
-    reason += f" ({len(plan.windows)} past windows)."
-    if plan.stale:
-        return "stale", f"Stale: {plan.stale}. {reason}"
-    return status, reason
-
-
-def _explain_missing(plan: SeriesPlan, members: tuple[Member, ...]) -> str:
-    """Say why there is no combination."""
-    failed = [f"{member.name}: {member.failure}" for member in members if member.failure]
-    if failed:
-        return f"No model could be judged ({'; '.join(failed)})"
-    days = plan.train.days if plan.train else 0.0
-    step = plan.train.step if plan.train else None
-    needs = choose_members(plan.kind, step)["prophet"].needs_days if step else 0
-    return (
-        f"{days:.0f} days of values are too few to judge a model twice over the forecast's "
-        f"length (Prophet trains on at least {needs} days)"
-    )
+        why = f"{plan.train.days:.0f} days of values are too few to judge a model by two windows"
+    return f"{why}, so {naive} is published"

@@ -17,7 +17,7 @@ from tasks.forecast.backtest import Job, cut_window, find_windows
 from tasks.forecast.days import find_horizon_end
 from tasks.forecast.history import LOOKBACK_DAYS, build_train, clean_history, list_steps
 from tasks.forecast.members import choose_members, tell_kind
-from tasks.forecast.train import Kind, Train
+from tasks.forecast.train import Kind, Train, give_nothing
 
 HOUR: Final = timedelta(hours=1)
 
@@ -47,7 +47,7 @@ class SeriesPlan:
     """One series made ready.
 
     Attributes:
-        train: all that is known at as_of, and the future to the horizon's end; None: nothing is.
+        train: all that is known at as_of, perhaps nothing, and the future to the horizon's end.
         targets: instants to publish.
         lead: steps between the last value and the first target.
         windows: numbers of the backtest's windows.
@@ -58,7 +58,7 @@ class SeriesPlan:
     series_id: str
     variable: str
     kind: Kind
-    train: Train | None = None
+    train: Train
     targets: pl.Series = field(default_factory=lambda: pl.Series("at", [], INSTANT))
     lead: int = 0
     windows: tuple[int, ...] = ()
@@ -70,19 +70,11 @@ class SeriesPlan:
     @property
     def jobs(self) -> list[Job]:
         """List its work items: the forecast itself and each window of the backtest."""
-        if self.train is None or self.withheld:
+        if self.withheld:
             return []
         sizes = {"targets": len(self.targets), "lead": self.lead}
-        return [
-            Job(
-                self.series_id,
-                window,
-                self.kind,
-                cut_window(self.train, number=window, **sizes),
-                self.lead,
-            )
-            for window in (0, *self.windows)
-        ]
+        cuts = {w: cut_window(self.train, number=w, **sizes) for w in (0, *self.windows)}
+        return [Job(self.series_id, w, self.kind, cut, self.lead) for w, cut in cuts.items()]
 
 
 def plan_series(transformed: Transformed, *, horizon: Horizon, pattern: str) -> list[SeriesPlan]:
@@ -118,7 +110,7 @@ def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> S
     known = clean_history(history, variable=VARIABLES[variable], step=step, as_of=horizon.as_of)
     if known.is_empty():
         reason = f"no credible value in the {LOOKBACK_DAYS} days before the issue time"
-        return SeriesPlan(name, variable, kind, withheld=f"Withheld: {reason}.")
+        return SeriesPlan(name, variable, kind, give_nothing(step), withheld=reason)
     first, newest = known["at"][0], known["at"][-1]
     future = list_steps(newest, step=step, end=horizon.end)
     train = build_train(known, step=step, future=future, kind=kind)
@@ -129,7 +121,7 @@ def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> S
         _tell_age(horizon.as_of - newest - step, limit)
         for limit in (horizon.stale_after, horizon.withhold_after)
     )
-    withheld = f"Withheld: {old}." if old else _withhold_for_values(train, windows)
+    withheld = old or _withhold_for_values(train, windows)
     return SeriesPlan(
         name, variable, kind, train, targets, lead, windows, first, newest, withheld, stale
     )
@@ -164,11 +156,9 @@ def _withhold_for_values(train: Train, windows: tuple[int, ...]) -> str | None:
     values = train.values[np.isfinite(train.values)]
     if not windows:
         return (
-            f"Withheld: {len(values)} values over {train.days:.1f} days hold no past window of "
-            "the forecast's own length to judge it by; it needs more history."
+            f"{len(values)} values over {train.days:.1f} days hold no past window of the "
+            "forecast's own length to judge it by; it needs more history"
         )
     if np.ptp(values) == 0:
-        return (
-            f"Withheld: all {len(values)} values are {values[0]:g}; a stuck sensor has no future."
-        )
+        return f"all {len(values)} values are {values[0]:g}; a stuck sensor has no future"
     return None

@@ -49,6 +49,12 @@ class Train:
         return Train(self.values[-kept:], self.clock[-kept:], self.future, self.step)
 
 
+def give_nothing(step: timedelta) -> Train:
+    """Give a series of which nothing is known."""
+    empty = np.empty(0, "datetime64[us]")
+    return Train(np.empty(0), empty, empty, step)
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One row of the members table.

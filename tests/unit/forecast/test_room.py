@@ -10,9 +10,11 @@ import pytest
 from tasks.common.contracts import POINTS
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted
-from tasks.forecast.conclude import hash_configuration
+from tasks.common.settings import Settings
+from tasks.forecast.backtest import rescue_job
+from tasks.forecast.conclude import conclude_series, hash_configuration
 from tasks.forecast.days import MARKET_ZONE
-from tasks.forecast.plan import Horizon
+from tasks.forecast.plan import Horizon, plan_series
 from tests.unit.forecast.series import (
     AS_OF,
     DEMAND,
@@ -162,6 +164,17 @@ def test_a_bad_series_ends_with_a_status_and_a_reason(bad: Forecasted, name: str
     assert reason in outcome.reason
     assert points.height == (0 if outcome.status == "withheld" else 266)
     assert points.select(pl.exclude("series_id", "at")).to_numpy().max(initial=0) <= 50
+
+
+def test_a_series_whose_workers_died_falls_back_to_its_naive():
+    transformed = give_transformed({DEMAND: PARTS[DEMAND]})
+    horizon = Horizon.of(AS_OF, 11, Settings())
+    (plan,) = plan_series(transformed, horizon=horizon, pattern="*")
+    results = {job.window: rescue_job(job, "the worker process died") for job in plan.jobs}
+    outcome, points = conclude_series(plan, results)
+    assert (outcome.status, outcome.published) == ("fallback", "naive_168h")
+    assert "prophet_recent: the worker process died" in outcome.reason
+    assert points.height == 266
 
 
 def test_humidity_stays_within_its_bounds():
