@@ -1,28 +1,25 @@
 """From texts to numbers, each distinct text read once.
 
-Sensors repeat themselves: a million cells hold some thousand texts. So a column is dictionary
-encoded, its distinct texts are read, and the results are gathered back.
+Sensors repeat themselves: a million cells hold some thousand texts. So columns are dictionary
+encoded, their distinct texts are read, and the results are gathered back.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
 from tasks.extract.declaration import FieldRule, Source
 
-_BLANKS: Final = " \t\r\n\u00a0\u202f\ufeff"
-_NUMBER: Final = (
-    r"^([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?)[ \t\x{a0}\x{202f}]*(\D.*)?$"
-)
-"""A number, then what may follow it (`56.8\\u00a0°F`, `0 w/m²`)."""
+_NUMBER: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(\D.*)?")
+"""A number, then what may follow it (`56.8\\u00a0°f`, `0 w/m²`)."""
 
-_NOT_FINITE: Final = r"^[-+]?(nan|inf|infinity)\b"
-
+_NOT_FINITE: Final = re.compile(r"[-+]?(nan|inf|infinity)\b")
 _POINTS: Final = "n nne ne ene e ese se sse s ssw sw wsw w wnw nw nnw"
-COMPASS: Final = {point: at * 22.5 for at, point in enumerate(_POINTS.split())} | {
+_COMPASS: Final = {point: at * 22.5 for at, point in enumerate(_POINTS.split())} | {
     word: at * 90.0 for at, word in enumerate(("north", "east", "south", "west"))
 }
 """Sixteen points in degrees; Weather Underground spells the cardinal ones out."""
@@ -33,101 +30,113 @@ CELLS: Final = pl.Schema(
 """One row per cell that could not be read."""
 
 
-@dataclass(frozen=True)
-class Distinct:
-    """A column of texts as codes into its distinct texts (nulls stay null)."""
+class Cell(NamedTuple):
+    """A number, or null because it is missing (no rule) or breaks a rule."""
 
-    codes: pl.Series
-    texts: pl.Series
-
-    @classmethod
-    def of(cls, column: pl.Series) -> "Distinct":
-        """Encode a column of texts."""
-        encoded = column.cast(pl.Categorical(pl.Categories.random()))
-        distinct = encoded.unique().drop_nulls()
-        # A fresh set of categories numbers its texts from 0 on, so code = position.
-        texts = distinct.cast(pl.String).gather(distinct.to_physical().arg_sort())
-        return cls(encoded.to_physical(), texts)
-
-    def map(self, read: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
-        """Apply `read` to each distinct text and give the whole column."""
-        return self.gather(pl.Series([read(text) for text in self.texts], dtype=dtype))
-
-    def gather(self, results: pl.Series) -> pl.Series:
-        """Give the whole column from one result per distinct text."""
-        return results.gather(self.codes)
+    value: float | None = None
+    rule: str | None = None
 
 
-def read_numbers(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Replace each variable's text by its number; what is missing or unreadable is null.
+Read = Callable[[str], Any]
 
-    Two columns are added: `is_blank` (the record delivered no value) and `is_faulty` (it
-    delivered one that could not be read). The second frame is CELLS.
+
+def map_texts(columns: pl.DataFrame, reads: Mapping[str, Read], dtype: pl.DataType) -> pl.DataFrame:
+    """Apply to each column its function, once per distinct text; null stays null."""
+    encoded = columns.select(
+        pl.col(name).cast(pl.Categorical(pl.Categories.random())) for name in reads
+    )
+    if encoded.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(reads, dtype))
+    distinct = encoded.select(pl.all().unique().drop_nulls().implode())
+    results = []
+    for name, read in reads.items():
+        texts = distinct[name][0]
+        by_code = dict(zip(texts.to_physical(), map(read, texts.cast(pl.String)), strict=True))
+        lookup = [by_code.get(code) for code in range(max(by_code, default=0) + 1)]
+        codes = pl.col(name).to_physical()
+        results.append(pl.lit(pl.Series(lookup, dtype=dtype)).gather(codes).alias(name))
+    return encoded.select(results)
+
+
+def map_column(column: pl.Series, read: Read, dtype: pl.DataType) -> pl.Series:
+    """Apply a function to one column, once per distinct text; null stays null."""
+    return map_texts(column.to_frame(), {column.name: read}, dtype).to_series()
+
+
+class CellReader:
+    """Reads the variables of one object's batches; remembers every text it has read."""
+
+    def __init__(self, source: Source) -> None:
+        """Stand ready for the variables of a source."""
+        self._source = source
+        self._missing = {text.casefold() for text in source.missing}
+        self._known: dict[str, dict[str, Cell]] = {name: {} for name in source.fields}
+
+    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Replace each variable's text by its number; what is missing or unreadable is null.
+
+        Two columns are added: `is_blank` (the record delivered no value) and `is_faulty` (it
+        delivered one that could not be read). The second frame is CELLS.
+        """
+        names = [name for name in self._known if name in frame.columns]
+        values = map_texts(frame, {name: self._value_of(name) for name in names}, pl.Float64())
+        faulty = [name for name in names if any(c.rule for c in self._known[name].values())]
+        rules = map_texts(frame, {name: self._rule_of(name) for name in faulty}, pl.String())
+        typed = frame.with_columns(
+            *values,
+            is_faulty=pl.any_horizontal(pl.lit(value=False), *(r.is_not_null() for r in rules)),
+        )
+        no_value = pl.all_horizontal(pl.col(names).is_null()) if names else pl.lit(value=True)
+        typed = typed.with_columns(is_blank=no_value & ~pl.col("is_faulty"))
+        return typed, pl.concat([CELLS.to_frame(), *(_list_faults(frame, rule) for rule in rules)])
+
+    def _value_of(self, name: str) -> Read:
+        return lambda text: self._cell(name, text).value
+
+    def _rule_of(self, name: str) -> Read:
+        return lambda text: self._cell(name, text).rule
+
+    def _cell(self, name: str, text: str) -> Cell:
+        known = self._known[name]
+        if text not in known:
+            known[text] = self._read_text(text, self._source.fields[name])
+        return known[text]
+
+    def _read_text(self, text: str, rule: FieldRule) -> Cell:
+        clean = text.strip().casefold()
+        if clean in self._missing:
+            return Cell()
+        if rule.decode == "compass16":
+            direction = _COMPASS.get(clean)
+            return Cell(direction, None if direction is not None else "not_a_number")
+        comma = self._source.decimal_comma and clean.count(",") == 1
+        return read_number(clean.replace(",", ".") if comma else clean, rule.suffixes)
+
+
+def read_number(text: str, suffixes: tuple[str, ...] = ()) -> Cell:
+    """Read a folded text of a number and what follows it.
+
+    >>> read_number("29.75\u00a0in", ("in",)), read_number("13 °c", ("°F",)).rule
+    (Cell(value=29.75, rule=None), 'unexpected_suffix')
     """
-    columns: list[pl.Series] = []
-    faults = [CELLS.to_frame()]
-    faulty = pl.repeat(value=False, n=frame.height, eager=True)
-    for name in [name for name in source.fields if name in frame.columns]:
-        distinct = Distinct.of(frame[name])
-        read = _read_texts(distinct.texts, source.fields[name], source)
-        columns.append(distinct.gather(read["value"]).alias(name))
-        if read["rule"].count():
-            rules = distinct.gather(read["rule"])
-            faulty |= rules.is_not_null()
-            faults.append(_list_faults(frame, name, rules))
-    blank = pl.all_horizontal(pl.col(c.name).is_null() for c in columns) & ~pl.col("is_faulty")
-    typed = frame.with_columns(*columns, faulty.alias("is_faulty")).with_columns(is_blank=blank)
-    return typed, pl.concat(faults)
+    found = _NUMBER.fullmatch(text)
+    if not found:
+        return Cell(rule="not_finite" if _NOT_FINITE.match(text) else "not_a_number")
+    if not math.isfinite(value := float(found[1])):
+        return Cell(rule="not_finite")
+    suffix = found[2] or ""
+    if suffixes and suffix and suffix not in map(str.casefold, suffixes):
+        return Cell(rule="unexpected_suffix")
+    return Cell(value)
 
 
-def _read_texts(texts: pl.Series, rule: FieldRule, source: Source) -> pl.DataFrame:
-    """Give `value` and `rule` (null: readable or missing) of each distinct text."""
-    missing = [text.casefold() for text in source.missing]
-    clean = texts.str.strip_chars(_BLANKS).str.to_lowercase()
-    if rule.decode == "compass16":
-        value = clean.replace_strict(COMPASS, default=None, return_dtype=pl.Float64)
-        verdict = pl.when(pl.col("value").is_null()).then(pl.lit("not_a_number"))
-        return _drop_missing(pl.DataFrame({"text": clean, "value": value}), verdict, missing)
-    if source.decimal_comma:
-        clean = clean.str.replace(r"^([-+]?[0-9]*),([0-9]+)", "$1.$2")
-    parts = clean.str.extract_groups(_NUMBER)
-    frame = pl.DataFrame(
-        {
-            "text": clean,
-            "value": parts.struct.field("1").cast(pl.Float64),
-            "suffix": parts.struct.field("2").str.strip_chars(_BLANKS).fill_null(""),
-        }
-    )
-    return _drop_missing(frame, _judge_number(rule), missing)
-
-
-def _judge_number(rule: FieldRule) -> pl.Expr:
-    allowed = ["", *(suffix.casefold() for suffix in rule.suffixes)]
-    stray = ~pl.col("suffix").is_in(allowed) if rule.suffixes else pl.lit(value=False)
-    return (
-        pl.when(pl.col("text").str.contains(_NOT_FINITE) | pl.col("value").is_infinite())
-        .then(pl.lit("not_finite"))
-        .when(pl.col("value").is_null())
-        .then(pl.lit("not_a_number"))
-        .when(stray)
-        .then(pl.lit("unexpected_suffix"))
-    )
-
-
-def _drop_missing(frame: pl.DataFrame, verdict: pl.Expr, missing: list[str]) -> pl.DataFrame:
-    judged = frame.with_columns(rule=pl.when(~pl.col("text").is_in(missing)).then(verdict))
-    is_value = ~pl.col("text").is_in(missing) & pl.col("rule").is_null()
-    return judged.select("rule", value=pl.when(is_value).then("value"))
-
-
-def _list_faults(frame: pl.DataFrame, name: str, rules: pl.Series) -> pl.DataFrame:
+def _list_faults(frame: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
     faulty = rules.is_not_null()
-    rows = frame.filter(faulty)
-    return rows.select(
+    return frame.filter(faulty).select(
         rule=rules.filter(faulty),
         line="line",
-        column=pl.lit(name),
-        raw=pl.col(name).str.head(RAW_LIMIT),
+        column=pl.lit(rules.name),
+        raw=pl.col(rules.name).str.head(RAW_LIMIT),
     )
 
 

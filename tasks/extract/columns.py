@@ -69,9 +69,10 @@ class Columns:
     found: dict[str, tuple[str, ...]]
     unknown: tuple[str, ...]
 
-    def has_values(self, source: Source) -> bool:
-        """Tell whether any variable was found."""
-        return bool(self.found.keys() & source.fields.keys())
+    @property
+    def names(self) -> list[str]:
+        """Give the headers of all roles."""
+        return [header for headers in self.found.values() for header in headers]
 
 
 def find_columns(headers: Iterable[str], source: Source) -> Columns:

@@ -86,13 +86,6 @@ class TextRule(Declared):
     )
 
 
-class PathDate(Declared):
-    """A date in the object's key, of the object's first day."""
-
-    pattern: Capture = Field(description="Regular expression whose group is the date's text.")
-    format: str = Field(description="strftime format of that text.")
-
-
 class TimeRule(Declared):
     """Where the instant of a record comes from: the first of these that the object offers.
 
@@ -110,7 +103,10 @@ class TimeRule(Declared):
         description="Formats of a workbook's sheet names (or of _ab_sheet_name). A format counts "
         "only if the sheets are consecutive days under it: 011024 would else read both ways.",
     )
-    path: tuple[PathDate, ...] = Field(default=(), description="First days named by keys.")
+    path: dict[Capture, str] = Field(
+        default_factory=dict,
+        description="First days that keys name: regular expression with a group, and its format.",
+    )
     first_days: dict[str, dt.date] = Field(
         default_factory=dict, description="First day per glob on the key, for undated objects."
     )

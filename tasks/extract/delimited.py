@@ -7,47 +7,46 @@ from typing import Final
 import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
-from tasks.extract.blocks import Batch, Reject, reject_long_line
+from tasks.extract.blocks import Batch, Limits, Reject, reject_long_line
 from tasks.extract.columns import find_columns
 from tasks.extract.declaration import Source
-from tasks.extract.envelope import DATA, LINE, name_roles
-from tasks.extract.ndjson import Stations, read_values
+from tasks.extract.envelope import DATA, LINE, name_roles, read_values
 
 _QUOTE: Final = '"'
 
 
-def read_delimited(body: bytes, source: Source, *, limit_bytes: int, stations: Stations) -> Batch:
+def read_delimited(body: bytes, source: Source, limits: Limits) -> Batch:
     """Read one table; empty lines and declared footers are no records."""
-    lines, long = _list_lines(body, source, limit_bytes)
-    if lines.is_empty():
-        return Batch(pl.DataFrame(schema={"line": pl.UInt32}), long)
-    separator = _find_separator(lines["text"][0], source)
+    lines, rejects = _list_lines(body, source, limits.line_bytes)
+    if not lines:
+        return Batch(pl.DataFrame(schema={"line": pl.UInt32}), rejects)
+    separator = max(source.separators, key=lambda one: _count_found(lines[0][1], one, source))
     lines, ragged = _drop_ragged(lines, separator)
     frame = _parse(lines, separator)
-    rejects = long + ragged
     if source.records or DATA in frame.columns:
-        values = ((row.pop(LINE), row) for row in frame.iter_rows(named=True))
-        batch = read_values(values, source, stations)
-        return Batch(batch.frame, batch.rejects + rejects, batch.unknown)
-    columns = find_columns([name for name in frame.columns if name != LINE], source)
-    return Batch(name_roles(frame, columns, pl.col(LINE)), rejects, columns.unknown)
+        batch = read_values(((row.pop(LINE), row) for row in frame.iter_rows(named=True)), source)
+    else:
+        columns = find_columns([name for name in frame.columns if name != LINE], source)
+        batch = Batch(name_roles(frame, columns), unknown=columns.unknown)
+    return batch._replace(rejects=batch.rejects + rejects + ragged)
 
 
-def _list_lines(
-    body: bytes, source: Source, limit_bytes: int
-) -> tuple[pl.DataFrame, tuple[Reject, ...]]:
-    """Give the lines that hold something, with their numbers, and those beyond the limit."""
-    texts = pl.Series("text", _decode(body).split("\n")).str.strip_suffix("\r")
-    lines = texts.to_frame().with_row_index(LINE, offset=1).filter(pl.col("text") != "")
+Lines = list[tuple[int, str]]
+"""Physical number and text of each line."""
+
+
+def _list_lines(body: bytes, source: Source, line_bytes: int) -> tuple[Lines, tuple[Reject, ...]]:
+    """Give the lines that hold something, and reject those beyond the limit."""
+    texts = (text.removesuffix("\r") for text in _decode(body).split("\n"))
+    lines = [(number, text) for number, text in enumerate(texts, 1) if text]
     for pattern in source.footer:
-        stem = pattern.partition("*")[0]
-        near = lines.filter(pl.col("text").str.starts_with(stem))
-        footer = [n for n, text in near.iter_rows() if fnmatchcase(text, pattern)]
-        lines = lines.filter(~pl.col(LINE).is_in(footer))
-    is_long = pl.col("text").str.len_bytes() > limit_bytes
-    long = lines.filter(is_long).with_columns(pl.col("text").str.head(RAW_LIMIT))
-    rejects = (reject_long_line(n, text.encode(), limit_bytes) for n, text in long.iter_rows())
-    return lines.filter(~is_long), tuple(rejects)
+        lines = [one for one in lines if not fnmatchcase(one[1], pattern)]
+    rejects = tuple(
+        reject_long_line(number, text[:RAW_LIMIT].encode(), line_bytes)
+        for number, text in lines
+        if len(text) > line_bytes
+    )
+    return [one for one in lines if len(one[1]) <= line_bytes], rejects
 
 
 def _decode(body: bytes) -> str:
@@ -60,44 +59,30 @@ def _decode(body: bytes) -> str:
         return body.decode("cp1252", errors="replace")
 
 
-def _find_separator(header: str, source: Source) -> str:
-    """Choose the separator under which most declared columns are found in the header."""
-
-    def count_found(separator: str) -> int:
-        return len(find_columns(_split(header, separator), source).found)
-
-    return max(source.separators, key=count_found)
+def _count_found(header: str, separator: str, source: Source) -> int:
+    return len(find_columns(next(csv.reader([header], delimiter=separator)), source).found)
 
 
-def _split(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator), [])
-
-
-def _drop_ragged(lines: pl.DataFrame, separator: str) -> tuple[pl.DataFrame, tuple[Reject, ...]]:
+def _drop_ragged(lines: Lines, separator: str) -> tuple[Lines, tuple[Reject, ...]]:
     """Take out lines with more cells than the header: nobody knows which cell is which."""
-    count = pl.col("text").str.count_matches(separator, literal=True)
-    allowed = lines["text"][0].count(separator)
-    is_ragged = (count > allowed) & ~pl.col("text").str.contains(_QUOTE, literal=True)
-    reason = f"more cells than the header's {allowed + 1}"
-    rejects = tuple(
-        Reject("too_many_cells", line, reason, text[:RAW_LIMIT])
-        for line, text in lines.filter(is_ragged).iter_rows()
-    )
-    return lines.filter(~is_ragged), rejects
+    most = lines[0][1].count(separator)
+    reason = f"more cells than the {most + 1} of the header"
+    ragged = {n: t for n, t in lines if t.count(separator) > most and _QUOTE not in t}
+    rejects = (Reject("too_many_cells", n, reason, t[:RAW_LIMIT]) for n, t in ragged.items())
+    return [one for one in lines if one[0] not in ragged], tuple(rejects)
 
 
-def _parse(lines: pl.DataFrame, separator: str) -> pl.DataFrame:
+def _parse(lines: Lines, separator: str) -> pl.DataFrame:
     """Parse into columns of texts; a stray quote that breaks the table counts as a letter."""
-    text = "\n".join(lines["text"]).encode()
-    quote = _QUOTE if _QUOTE.encode() in text else None
+    text = "\n".join(text for _, text in lines).encode()
     try:
-        frame = _read_csv(text, separator, quote)
+        frame = _read_csv(text, separator, _QUOTE)
     except pl.exceptions.PolarsError:
         frame = _read_csv(text, separator, None)
-    rows = lines[LINE][1:]
-    # A quoted line end makes fewer rows than lines: then rows are counted.
-    counted = pl.int_range(2, frame.height + 2, eager=True)
-    return frame.with_columns((rows if len(rows) == frame.height else counted).alias(LINE))
+    numbers = [number for number, _ in lines[1:]]
+    if len(numbers) != frame.height:  # a quoted line end: then rows are counted, not lines
+        numbers = list(range(2, frame.height + 2))
+    return frame.with_columns(pl.Series(LINE, numbers, dtype=pl.UInt32))
 
 
 def _read_csv(text: bytes, separator: str, quote: str | None) -> pl.DataFrame:

@@ -13,16 +13,20 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from tasks.common.contracts import RAW_LIMIT
 from tasks.extract.blocks import Batch, Reject
 from tasks.extract.columns import STATION_KEY, Columns, find_columns
 from tasks.extract.declaration import Source
 
 DATA: Final = "_airbyte_data"
 META: Final = "_airbyte_meta"
-_WRAPPER: Final = {"id", "raw_data"}
 LINE: Final = "@line"
 
 Record = Mapping[str, Any]
+
+
+class NoRecordError(ValueError):
+    """A text that holds no JSON object, or not at the declared path."""
 
 
 def parse_json(text: bytes | str) -> Any:  # noqa: ANN401
@@ -39,24 +43,30 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401
         parsed = json.loads(text, parse_constant=str, parse_float=str, parse_int=str)
         orjson.dumps(parsed)  # refuses half a surrogate pair, which json lets through
     except (RecursionError, TypeError) as error:
-        raise ValueError(str(error)) from None
+        raise NoRecordError(str(error)) from None
     return parsed
 
 
-def open_envelope(record: object) -> dict[str, Any]:
-    """Give the record itself, Airbyte's own columns beside its data.
+def find_step(record: Record) -> str | None:
+    """Name the wrapper's key under which the data lies; None: the record is the data."""
+    if DATA in record:
+        return DATA
+    names = {name for name in record if not name.startswith("_airbyte_")}
+    return "raw_data" if names == {"id", "raw_data"} else None
+
+
+def open_envelope(value: object) -> dict[str, Any]:
+    """Give the data of a record, with Airbyte's own columns beside it.
 
     Raises:
         ValueError: there is no JSON object inside.
     """
-    outer = _open_text(record)
-    airbyte = {name: value for name, value in outer.items() if name.startswith("_airbyte_")}
-    airbyte.pop(DATA, None)
+    outer = inner = _open_text(value)
+    while step := find_step(inner):
+        inner = _open_text(inner[step])
+    airbyte = {name: outer[name] for name in outer if name.startswith("_airbyte_") and name != DATA}
     if isinstance(airbyte.get(META), Mapping):
         airbyte[META] = airbyte[META].get("changes")
-    inner = _open_text(outer[DATA]) if DATA in outer else outer
-    if {name for name in inner if name not in airbyte} == _WRAPPER:
-        inner = _open_text(inner["raw_data"])
     return {**inner, **airbyte}
 
 
@@ -64,65 +74,74 @@ def _open_text(value: object) -> Record:
     opened = parse_json(value) if isinstance(value, str | bytes) else value
     if not isinstance(opened, Mapping):
         msg = f"a JSON {type(opened).__name__} where an object is expected"
-        raise ValueError(msg)  # noqa: TRY004 - a fault of the text, as a JSON error is
+        raise NoRecordError(msg)
     return opened
 
 
-def list_records(payload: Record, source: Source) -> Iterator[Record]:
-    """Give the records of one opened envelope: itself, or those at the declared path.
+def read_values(values: Iterable[tuple[int, object]], source: Source) -> Batch:
+    """Read numbered texts or objects one by one; one without a record is rejected alone."""
+    rows: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    stations: list[dict[str, Any]] = []
+    for line, value in values:
+        try:
+            payload = open_envelope(value)
+            rows += [{**record, LINE: line} for record in _list_records(payload, source)]
+            stations += _list_stations(payload, source)
+        except ValueError as error:
+            rejects.append(_reject(line, value, error))
+    return _tabulate(rows, source)._replace(rejects=tuple(rejects), stations=tuple(stations))
 
-    Raises:
-        ValueError: the path leads nowhere.
-    """
-    rule = source.records
-    if rule is None:
+
+def _list_records(payload: Record, source: Source) -> Iterator[Record]:
+    """Give the records of one opened envelope: itself, or those at the declared path."""
+    if source.records is None:
         yield payload
         return
     airbyte = {name: value for name, value in payload.items() if name.startswith("_airbyte_")}
-    found = _follow(payload, rule.path)
-    by_station = found.items() if isinstance(found, Mapping) else [(None, found)]
-    for station, rows in by_station:
-        if station not in rule.ignore:
-            for row in rows:
-                yield {STATION_KEY: station, **row, **airbyte}
+    found = _follow(payload, source.records.path)
+    by_station = found if isinstance(found, Mapping) else {None: found}
+    for station, rows in by_station.items():
+        if station not in source.records.ignore:
+            yield from ({STATION_KEY: station, **_open_text(row), **airbyte} for row in rows)
 
 
-def list_stations(payload: Record, source: Source) -> list[dict[str, Any]]:
-    """Give the stations an answer describes, as it describes them."""
+def _list_stations(payload: Record, source: Source) -> list[dict[str, Any]]:
     rule = source.records
-    if rule is None or rule.stations is None:
+    if rule is None or rule.stations is None or rule.stations not in payload:
         return []
-    found = _follow(payload, rule.stations, default=())
+    found = _follow(payload, rule.stations)
     return [dict(station) for station in found if isinstance(station, Mapping)]
 
 
-def _follow(payload: Record, path: str, default: object = None) -> Any:  # noqa: ANN401
+def _follow(payload: Record, path: str) -> Mapping[str, list[Any]] | list[Any]:
     found: Any = payload
     for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
         found = parse_json(found) if isinstance(found, str) else found
-        found = found.get(step, default) if isinstance(found, Mapping) else default
-    found = parse_json(found) if isinstance(found, str) else found
-    if found is None:
+    if not isinstance(found, Mapping | list):
         msg = f"no records at {path!r}"
-        raise ValueError(msg)
+        raise NoRecordError(msg)
     return found
 
 
-def tabulate(
-    records: Iterable[tuple[int, Record]], source: Source, rejects: Iterable[Reject] = ()
-) -> Batch:
-    """Give a batch from records with their line numbers; every value as its JSON text."""
-    rows = [{LINE: line, **record} for line, record in records]
-    headers = dict.fromkeys(name for row in rows for name in row if name != LINE)
-    columns = find_columns(headers, source)
+def _reject(line: int, value: object, error: ValueError) -> Reject:
+    text = value if isinstance(value, bytes) else orjson.dumps(value)
+    rule = "bad_utf8" if isinstance(error, UnicodeDecodeError) else "bad_json"
+    return Reject(rule, line, str(error), text[:RAW_LIMIT].decode(errors="replace"))
+
+
+def _tabulate(rows: list[dict[str, Any]], source: Source) -> Batch:
+    """Give records as a table, every value as its JSON text."""
+    headers = dict.fromkeys(name for row in rows for name in row)
+    columns = find_columns([name for name in headers if name != LINE], source)
+    schema = dict.fromkeys([LINE, *columns.names], pl.String)
     lines = b"\n".join(map(orjson.dumps, rows))
-    names = [name for found in columns.found.values() for name in found]
-    schema = {LINE: pl.UInt32} | dict.fromkeys(names, pl.String)
     frame = pl.read_ndjson(lines, schema=schema) if rows else pl.DataFrame(schema=schema)
-    return Batch(name_roles(frame, columns, pl.col(LINE)), tuple(rejects), columns.unknown)
+    return Batch(name_roles(frame, columns), unknown=columns.unknown)
 
 
-def name_roles(frame: pl.DataFrame, columns: Columns, line: pl.Expr) -> pl.DataFrame:
+def name_roles(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Rename columns to the roles they play; of several for one role, the first non-null."""
     roles = [pl.coalesce(headers).alias(role) for role, headers in columns.found.items()]
-    return frame.select(*roles, line.cast(pl.UInt32).alias("line"))
+    return frame.select(*roles, pl.col(LINE).cast(pl.UInt32).alias("line"))

@@ -1,6 +1,7 @@
 """Who said it, and how finally: station, vintage, Airbyte's generation and instant."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -9,11 +10,10 @@ from typing import Any, Final
 import polars as pl
 
 from tasks.common.contracts import INSTANT, QUARANTINE, RAW_LIMIT
-from tasks.extract.cells import CELLS, Distinct
+from tasks.extract.cells import CELLS, map_column
 from tasks.extract.columns import contains, fold, is_same
-from tasks.extract.declaration import Source
+from tasks.extract.declaration import MaturityRule, Source
 from tasks.extract.envelope import parse_json
-from tasks.extract.instants import DayHint
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """Epochs from here on are milliseconds (1973), below it seconds (up to the year 5138)."""
@@ -29,11 +29,6 @@ class Origin:
     modified_at: datetime
     first_day: date | None = None
 
-    @property
-    def day_hint(self) -> DayHint:
-        """Give what the object says of its days."""
-        return DayHint(self.key, self.first_day)
-
     def stamp(self, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
         """Give QUARANTINE from rows of rule, line, column, reason, raw."""
         schema = {name: QUARANTINE[name] for name in ("rule", "line", "column", "reason", "raw")}
@@ -44,71 +39,55 @@ class Origin:
 
 def add_identity(frame: pl.DataFrame, source: Source, origin: Origin) -> pl.DataFrame:
     """Add station_id (null: unknown), maturity, generation and extracted_at."""
-    return frame.with_columns(
-        _find_stations(frame, source, origin.key).alias("station_id"),
-        _rank_maturity(frame, source).alias("maturity"),
-        _read_generation(frame).alias("generation"),
-        _read_extraction(frame, origin.modified_at).alias("extracted_at"),
-    )
+    columns = frame.columns
+    values: dict[str, pl.Series | pl.Expr] = {
+        "station_id": pl.lit(find_station_in_key(origin.key, source), dtype=pl.String),
+        "maturity": pl.lit(0, dtype=pl.UInt8),
+        "generation": pl.lit(0, dtype=pl.Int64),
+        "extracted_at": pl.lit(origin.modified_at, dtype=INSTANT),
+    }
+    if source.station.columns:
+        values["station_id"] = pl.lit(None, dtype=pl.String)
+    if source.station.columns and "@station" in columns:
+        values["station_id"] = map_column(frame["@station"], _station_reader(source), pl.String())
+    if source.maturity and "@maturity" in columns:
+        ranks = map_column(frame["@maturity"], _maturity_reader(source.maturity), pl.UInt8())
+        values["maturity"] = ranks.fill_null(0)
+    if "@generation" in columns:
+        values["generation"] = pl.col("@generation").cast(pl.Int64, strict=False).fill_null(0)
+    if "@extracted_at" in columns:
+        instants = map_column(frame["@extracted_at"], parse_extraction, INSTANT)
+        values["extracted_at"] = instants.fill_null(origin.modified_at)
+    return frame.with_columns(**values)
 
 
-def _find_stations(frame: pl.DataFrame, source: Source, key: str) -> pl.Series:
-    rule = source.station
-    if rule.columns:
-        distinct = Distinct.of(frame["@station"]) if "@station" in frame.columns else None
-        if distinct is None:
-            return pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
-        ids = {fold(id_): id_ for id_ in rule.map.values()}
-        names = {fold(text): id_ for text, id_ in rule.map.items()} | ids
-        return distinct.map(lambda text: _name_station(text, names, source.network), pl.String())
-    station = rule.value or find_station_in_key(key, source)
-    full = f"{source.network}:{station}" if station else None
-    return pl.Series([full], dtype=pl.String).new_from_index(0, frame.height)
+def _station_reader(source: Source) -> Callable[[str], str | None]:
+    ids = {fold(id_): id_ for id_ in source.station.map.values()}
+    names = ids | {fold(text): id_ for text, id_ in source.station.map.items()}
 
+    def read(text: str) -> str | None:
+        if not names:
+            return f"{source.network}:{text.strip()}" if text.strip() else None
+        found = next((id_ for name, id_ in names.items() if is_same(fold(text), name)), None)
+        return found and f"{source.network}:{found}"
 
-def _name_station(text: str, names: dict[str, str], network: str) -> str | None:
-    if not names:
-        return f"{network}:{text.strip()}" if text.strip() else None
-    folded = fold(text)
-    found = next((id_ for name, id_ in names.items() if is_same(folded, name)), None)
-    return found and f"{network}:{found}"
+    return read
 
 
 def find_station_in_key(key: str, source: Source) -> str | None:
-    """Give the station a key names: the last match of the declared pattern, else its glob."""
-    pattern = source.station.path
-    found = re.findall(pattern, key) if pattern else []
-    if found:
-        return found[-1]
+    """Give the constant station, or that of the key: the pattern's last match, else a glob's."""
+    rule = source.station
+    named = [rule.value] if rule.value else re.findall(rule.path, key) if rule.path else []
     globs = ((id_, glob) for id_, facts in source.stations.items() for glob in facts.keys)
-    return next((id_ for id_, glob in globs if fnmatchcase(key.casefold(), glob.casefold())), None)
+    named = [id_ for id_, glob in globs if fnmatchcase(key.casefold(), glob.casefold())] + named
+    return f"{source.network}:{named[-1]}" if named else None
 
 
-def _rank_maturity(frame: pl.DataFrame, source: Source) -> pl.Series:
-    """Rank the vintage: 1 for the least final word, ...; 0 where it is not told."""
-    if source.maturity is None or "@maturity" not in frame.columns:
-        return pl.Series([0], dtype=pl.UInt8).new_from_index(0, frame.height)
-    words = [fold(word) for word in source.maturity.order]
-
-    def rank(text: str) -> int:
-        folded = fold(text)
-        return max((n for n, word in enumerate(words, 1) if contains(folded, word)), default=0)
-
-    return Distinct.of(frame["@maturity"]).map(rank, pl.UInt8()).fill_null(0)
-
-
-def _read_generation(frame: pl.DataFrame) -> pl.Series:
-    if "@generation" not in frame.columns:
-        return pl.Series([0], dtype=pl.Int64).new_from_index(0, frame.height)
-    return frame["@generation"].cast(pl.Int64, strict=False).fill_null(0)
-
-
-def _read_extraction(frame: pl.DataFrame, modified_at: datetime) -> pl.Series:
-    fallback = pl.Series([modified_at], dtype=INSTANT).new_from_index(0, frame.height)
-    if "@extracted_at" not in frame.columns:
-        return fallback
-    read = Distinct.of(frame["@extracted_at"]).map(parse_extraction, INSTANT)
-    return read.fill_null(modified_at) if read.null_count() else read
+def _maturity_reader(rule: MaturityRule) -> Callable[[str], int]:
+    words = [fold(word) for word in rule.order]
+    return lambda text: max(
+        (rank for rank, word in enumerate(words, 1) if contains(fold(text), word)), default=0
+    )
 
 
 def parse_extraction(text: str) -> datetime | None:

@@ -1,15 +1,15 @@
 """When a record was true: from texts to UTC instants, or a reason why not. Never invented."""
 
 import re
-from dataclasses import dataclass
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
-from tasks.extract.cells import Distinct
-from tasks.extract.declaration import TextRule, TimeRule
+from tasks.extract.cells import map_column
+from tasks.extract.declaration import TimeRule
+from tasks.extract.identity import Origin
 
 _CONTINUATION: Final = re.compile(r"_\d{13}_[1-9]\d*\.")
 """A later part of one Airbyte sync (`2025_09_21_1758483200407_1.csv`) starts on no known day."""
@@ -22,15 +22,7 @@ class UndatedError(Exception):
     """The object offers no date; the text says what was looked for."""
 
 
-@dataclass(frozen=True)
-class DayHint:
-    """What is known of an object beside its rows: its key, and the day an operator declared."""
-
-    key: str
-    first_day: date | None = None
-
-
-def resolve_instants(frame: pl.DataFrame, rule: TimeRule, hint: DayHint) -> pl.DataFrame:
+def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.DataFrame:
     """Add `at` (UTC; null: unreadable) and `is_nonexistent` (a local time the clocks skipped).
 
     Rows stand in the order of the object; a row that is blank and has no time separates days.
@@ -38,132 +30,127 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, hint: DayHint) -> pl.D
     Raises:
         UndatedError: the object offers no date; today and Airbyte's clock are never used.
     """
-    if rule.instant and _is_filled(frame, "@instant"):
-        local = _choose(frame["@instant"], rule.instant)
-    elif rule.date and _is_filled(frame, "@date"):
-        local = _read_days(frame["@date"], rule.date, rule.zone).cast(pl.Datetime("us"))
-        if rule.clock and _is_filled(frame, "@clock"):
-            local += _read_clock(frame["@clock"], rule.clock)
-    elif rule.clock and _is_filled(frame, "@clock"):
-        clock = _read_clock(frame["@clock"], rule.clock)
-        local = _find_days(frame, clock, rule, hint).cast(pl.Datetime("us")) + clock
+    filled = {role for role in frame.columns if role.startswith("@") and frame[role].count()}
+    if rule.instant and "@instant" in filled:
+        return _localise(frame, _choose(frame["@instant"], rule.instant.formats), rule)
+    clock = None
+    if rule.clock and "@clock" in filled:
+        clock = _read_clock(frame["@clock"], rule.clock.formats)
+    if rule.date and "@date" in filled:
+        days = _read_days(frame["@date"], rule.date.formats, rule.zone)
+    elif clock is not None and "@sheet" in filled and (found := _read_sheets(frame, rule)):
+        days = frame["@sheet"].replace_strict(found, return_dtype=pl.Date)
+    elif clock is not None:
+        days = _find_first_day(rule, origin) + _count_days(frame, clock)
     else:
         msg = "no column of times is filled"
         raise UndatedError(msg)
-    return _localise(frame.with_columns(local.alias("at")), rule)
+    midnight = days.cast(pl.Datetime("us"))
+    return _localise(frame, midnight if clock is None else midnight + clock, rule)
 
 
-def _is_filled(frame: pl.DataFrame, role: str) -> bool:
-    return role in frame.columns and frame[role].count() > 0
-
-
-def _choose(texts: pl.Series, rule: TextRule) -> pl.Series:
+def _choose(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Read texts by the one format that reads most of them, the first of equals."""
     clean = texts.str.strip_chars()
-    return max((_parse(clean, format_) for format_ in rule.formats), key=pl.Series.count)
+    return max((_parse(clean, format_) for format_ in formats), key=pl.Series.count)
 
 
 def _parse(texts: pl.Series, format_: str) -> pl.Series:
-    has_time = "%H" in format_ or "%I" in format_
     if format_.endswith("z"):
         return texts.str.to_datetime(format_, time_unit="us", time_zone="UTC", strict=False)
+    has_time = "%H" in format_ or "%I" in format_
     if has_time and "%d" in format_:
         return texts.str.to_datetime(format_, time_unit="us", strict=False)
     return (texts.str.to_time if has_time else texts.str.to_date)(format_, strict=False)
 
 
-def _read_days(texts: pl.Series, rule: TextRule, zone: str) -> pl.Series:
-    distinct = Distinct.of(texts)
-    read = _choose(distinct.texts, rule)
-    if isinstance(read.dtype, pl.Datetime) and read.dtype.time_zone:
-        read = read.dt.convert_time_zone(zone)
-    return distinct.gather(read.dt.date() if read.dtype != pl.Date else read)
+def _read_days(texts: pl.Series, formats: tuple[str, ...], zone: str) -> pl.Series:
+    distinct = texts.drop_nulls().unique()
+    days = _choose(distinct, formats)
+    if days.dtype == pl.Datetime("us", "UTC"):
+        days = days.dt.convert_time_zone(zone)
+    return map_column(texts, dict(zip(distinct, days.cast(pl.Date), strict=True)).get, pl.Date())
 
 
-def _read_clock(texts: pl.Series, rule: TextRule) -> pl.Series:
+def _read_clock(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Give the time since midnight; a workbook's time without a date is of 1899-12-31."""
-    distinct = Distinct.of(texts)
-    read = _choose(distinct.texts, rule)
-    clock = read if read.dtype == pl.Time else read.dt.time()
-    return distinct.gather((clock.cast(pl.Int64) // 1000).cast(pl.Duration("us")))
+    distinct = texts.drop_nulls().unique()
+    clock = _choose(distinct, formats)
+    clock = (clock if clock.dtype == pl.Time else clock.dt.time()).cast(pl.Duration("us"))
+    return map_column(texts, dict(zip(distinct, clock, strict=True)).get, pl.Duration("us"))
 
 
-def _find_days(frame: pl.DataFrame, clock: pl.Series, rule: TimeRule, hint: DayHint) -> pl.Series:
-    if rule.sheets and _is_filled(frame, "@sheet"):
-        days = _read_sheets(frame["@sheet"].unique(maintain_order=True), rule.sheets)
-        if days is not None:
-            return frame["@sheet"].replace_strict(days, return_dtype=pl.Date)
-    first = hint.first_day or _find_first_day(rule, hint.key)
-    if first is None:
+def _read_sheets(frame: pl.DataFrame, rule: TimeRule) -> dict[str, date] | None:
+    """Give the day of each sheet, under the format that makes them consecutive days.
+
+    None when the names are no dates at all.
+    """
+    names = frame["@sheet"].unique(maintain_order=True)
+    readings = [names.str.to_date(format_, strict=False) for format_ in rule.sheets]
+    dated = [days for days in readings if days.null_count() == 0]
+    for days in dated:
+        if (days.diff().drop_nulls() == timedelta(days=1)).all():
+            return dict(zip(names, days, strict=True))
+    if dated:
+        shown = f"{', '.join(names)} are no consecutive days under {', '.join(rule.sheets)}"
+        msg = f"the sheets {shown}"
+        raise UndatedError(msg)
+    return None
+
+
+def _find_first_day(rule: TimeRule, origin: Origin) -> pl.Series:
+    """Give the declared day of the first record: by the operator, in the key, by a glob."""
+    days = [origin.first_day]
+    if not _CONTINUATION.search(origin.key):
+        named = ((re.search(pattern, origin.key), form) for pattern, form in rule.path.items())
+        days += [_parse(pl.Series([found[1]]), form)[0] for found, form in named if found]
+        globs = sorted(rule.first_days, key=len, reverse=True)
+        days += [rule.first_days[glob] for glob in globs if fnmatchcase(origin.key, glob)]
+    day = next((day for day in days if day is not None), None)
+    if day is None:
         msg = (
             "the records have a time of day and no date; land it under first_day=YYYY-MM-DD/, or "
             "declare the day under time.first_days"
         )
         raise UndatedError(msg)
-    return pl.Series([first]).new_from_index(0, len(clock)) + _count_days(frame, clock)
-
-
-def _read_sheets(names: pl.Series, formats: tuple[str, ...]) -> dict[str, date] | None:
-    """Give the day of each sheet, under the only format that makes them consecutive days.
-
-    None when the names are no dates at all.
-    """
-    readings = [names.str.to_date(format_, strict=False) for format_ in formats]
-    dated = [days for days in readings if days.null_count() == 0]
-    right = [days for days in dated if (days.diff().drop_nulls() == timedelta(days=1)).all()]
-    if dated and not right:
-        msg = f"sheets {', '.join(names)} are no consecutive days under {', '.join(formats)}"
-        raise UndatedError(msg)
-    return dict(zip(names, right[0], strict=True)) if right else None
-
-
-def _find_first_day(rule: TimeRule, key: str) -> date | None:
-    if _CONTINUATION.search(key):
-        return None
-    for place in rule.path:
-        if found := re.search(place.pattern, key):
-            day = pl.Series([found[1]]).str.to_date(place.format, strict=False)[0]
-            if day is not None:
-                return day
-    globs = sorted(rule.first_days, key=len, reverse=True)
-    return next((rule.first_days[g] for g in globs if fnmatchcase(key, g)), None)
+    return pl.Series([day], dtype=pl.Datetime("us"))
 
 
 def _count_days(frame: pl.DataFrame, clock: pl.Series) -> pl.Series:
     """Count the days begun before each row: at a separating row, or when the clock goes back."""
-    is_separator = frame["is_blank"] & clock.is_null()
-    rows = pl.DataFrame({"clock": clock, "separators": is_separator.cum_sum()})
-    rows = rows.with_columns(separators=pl.when(pl.col("clock").is_not_null()).then("separators"))
+    separators = (frame["is_blank"] & clock.is_null()).cum_sum()
+    rows = pl.DataFrame({"clock": clock, "separators": separators}).with_columns(
+        separators=pl.when(pl.col("clock").is_not_null()).then("separators")
+    )
     before = rows.select(pl.all().forward_fill().shift(1))
     went_back = before["clock"] - rows["clock"] > _BACKWARDS
-    separated = rows["separators"] > before["separators"]
-    begun = (went_back | separated).fill_null(value=False)
+    begun = (went_back | (rows["separators"] > before["separators"])).fill_null(value=False)
     return (begun.cum_sum().cast(pl.Int64) * 86_400_000_000).cast(pl.Duration("us"))
 
 
-def _localise(frame: pl.DataFrame, rule: TimeRule) -> pl.DataFrame:
-    local = frame["at"]
-    if isinstance(local.dtype, pl.Datetime) and local.dtype.time_zone:
-        return frame.with_columns(is_nonexistent=pl.lit(value=False))
-    fold = "earliest" if rule.ambiguous == "by_order" else rule.ambiguous
-    at = _to_utc(local, rule.zone, fold)
+def _localise(frame: pl.DataFrame, local: pl.Series, rule: TimeRule) -> pl.DataFrame:
+    if local.dtype == pl.Datetime("us", "UTC"):
+        return frame.with_columns(local.alias("at"), is_nonexistent=pl.lit(value=False))
+    at = _to_utc(local, rule.zone, "latest" if rule.ambiguous == "latest" else "earliest")
     if rule.ambiguous == "by_order":
         at = _take_second_fold(local, at, rule.zone)
-    return frame.with_columns(
-        at.alias("at"), (local.is_not_null() & at.is_null()).alias("is_nonexistent")
-    )
+    skipped = local.is_not_null() & at.is_null()
+    return frame.with_columns(at.alias("at"), skipped.alias("is_nonexistent"))
 
 
-def _to_utc(local: pl.Series, zone: str, fold: str) -> pl.Series:
-    zoned = local.dt.replace_time_zone(zone, ambiguous=fold, non_existent="null")  # ty: ignore
+def _to_utc(local: pl.Series, zone: str, fold: Literal["earliest", "latest"]) -> pl.Series:
+    zoned = local.dt.replace_time_zone(zone, ambiguous=fold, non_existent="null")
     return zoned.dt.convert_time_zone("UTC")
 
 
 def _take_second_fold(local: pl.Series, at: pl.Series, zone: str) -> pl.Series:
     """Take the second autumn hour for the rows after the clock has gone back within it."""
     later = _to_utc(local, zone, "latest")
-    rows = pl.DataFrame({"local": local, "at": at, "later": later})
-    repeated = pl.when(pl.col("later") > pl.col("at")).then("local")
-    reached = repeated.cum_max().shift(1).forward_fill().over(pl.col("local").dt.date())
-    is_second = (pl.col("later") > pl.col("at")) & (pl.col("local") < reached)
-    return rows.select(pl.when(is_second).then("later").otherwise("at").alias("at"))["at"]
+    is_repeated = later > at
+    if not is_repeated.any():
+        return at
+    rows = pl.DataFrame({"local": local, "at": at, "later": later, "is_repeated": is_repeated})
+    hour = pl.when("is_repeated").then("local")
+    reached = hour.cum_max().shift(1).forward_fill().over(pl.col("local").dt.date())
+    is_second = pl.col("is_repeated") & (pl.col("local") < reached)
+    return rows.select(pl.when(is_second).then("later").otherwise("at").alias("at")).to_series()

@@ -1,8 +1,7 @@
 """Which objects of the lake are to be read: all that a source explains and no manifest lists."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Literal, NamedTuple
 
 import orjson
 
@@ -22,9 +21,8 @@ Known = frozenset[tuple[str, str, str]]
 """(key, etag, hash of the source's declaration) of every object that need not be read again."""
 
 
-@dataclass(frozen=True)
-class Landing:
-    """The lake's objects: those to read, each with its source, and those already accounted for."""
+class Landing(NamedTuple):
+    """The lake's objects: those to read, each with its source, and those already settled."""
 
     unread: tuple[tuple[ObjectRef, Source], ...]
     settled: tuple[ObjectOutcome, ...]
@@ -37,15 +35,12 @@ def read_known(output: ObjectStore) -> Known:
         TerminalError: a manifest is unreadable; without it every object would be read again.
     """
     refs = [ref for ref in output.list_objects(MANIFESTS) if ref.key.endswith(".json")]
-    return frozenset(
-        entry for ref in refs for entry in _list_inputs(output.get_object(ref), ref.key)
-    )
+    return frozenset(one for ref in refs for one in _list_inputs(output.get_object(ref), ref.key))
 
 
 def _list_inputs(body: bytes, key: str) -> Iterator[tuple[str, str, str]]:
     try:
-        inputs: list[Mapping[str, Any]] = orjson.loads(body)["inputs"]
-        for entry in inputs:
+        for entry in orjson.loads(body)["inputs"]:
             yield entry["key"], entry["etag"], entry["source_hash"] or ""
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         msg = f"Manifest {key!r} is unreadable ({error!r}); restore it from the bucket's versions."
@@ -65,25 +60,28 @@ def survey(refs: Iterable[ObjectRef], sources: Mapping[str, Source], known: Know
     unread: list[tuple[ObjectRef, Source]] = []
     settled: list[ObjectOutcome] = []
     for ref in refs:
-        if _is_own(ref.key):
+        if ref.key.startswith(OWN_PREFIXES) or any(s.startswith(".") for s in ref.key.split("/")):
             continue
         source = match_source(ref.key, sources.values())
-        if source and (ref.key, ref.etag, hashes[source.id]) not in known:
+        if source is None:
+            settled.append(settle(ref, None, "unmatched"))
+        elif (ref.key, ref.etag, hashes[source.id]) in known:
+            settled.append(settle(ref, source, "known"))
+        else:
             unread.append((ref, source))
-            continue
-        settled.append(
-            ObjectOutcome(
-                key=ref.key,
-                etag=ref.etag,
-                size=ref.size,
-                sha256=None,
-                source_id=source.id if source else None,
-                source_hash=hashes[source.id] if source else None,
-                status="known" if source else "unmatched",
-            )
-        )
     return Landing(tuple(unread), tuple(settled))
 
 
-def _is_own(key: str) -> bool:
-    return key.startswith(OWN_PREFIXES) or any(step.startswith(".") for step in key.split("/"))
+def settle(
+    ref: ObjectRef, source: Source | None, status: Literal["known", "unmatched"]
+) -> ObjectOutcome:
+    """Account for an object that is not read."""
+    return ObjectOutcome(
+        key=ref.key,
+        etag=ref.etag,
+        size=ref.size,
+        sha256=None,
+        source_id=source.id if source else None,
+        source_hash=hash_source(source) if source else None,
+        status=status,
+    )

@@ -1,7 +1,7 @@
 """One object becomes READINGS: every record kept, blank, duplicate or rejected, and counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,9 +10,8 @@ import polars as pl
 from tasks.common.accounts import Tally
 from tasks.common.contracts import RAW_LIMIT, READING_KEYS, keep_latest
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
-from tasks.extract.blocks import Reject
-from tasks.extract.cells import CELLS, decode_counters, read_numbers
-from tasks.extract.content import Content
+from tasks.extract.blocks import Batch, Reject
+from tasks.extract.cells import CELLS, CellReader, decode_counters
 from tasks.extract.declaration import Source
 from tasks.extract.identity import Origin, add_identity, list_changes
 from tasks.extract.instants import UndatedError, resolve_instants
@@ -20,7 +19,7 @@ from tasks.extract.instants import UndatedError, resolve_instants
 REASONS: Final = {
     "unknown_station": "the record names no station, or one the source does not map",
     "nonexistent_local_time": "the clocks skipped this local time in spring",
-    "unreadable_time": "its time fits none of the declared formats",
+    "unreadable_time": "its time does not fit the declared formats",
     "no_readable_value": "it delivered values, and none of them could be read",
     "not_a_number": "the cell is no number",
     "not_finite": "the cell is not finite",
@@ -28,6 +27,9 @@ REASONS: Final = {
     "changed_by_airbyte": "Airbyte nulled or cut the value on its way (_airbyte_meta.changes)",
 }
 """Why a record (the first four) or a cell was rejected."""
+
+Row = tuple[str, int | None, str | None, str, str | None]
+"""rule, line, column, reason, raw."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class ObjectReadings:
         quarantine: QUARANTINE.
         cells: unreadable values by rule.
         stations: those the object describes, in its own words.
-        is_whole_rejected: nothing of it may be used; `reason` says why.
+        is_refused: nothing of it may be used; `reason` says why.
         reason: for an object that was read, what is new about it, or None.
     """
 
@@ -48,24 +50,35 @@ class ObjectReadings:
     quarantine: pl.DataFrame
     cells: Mapping[str, int] = field(default_factory=dict)
     stations: tuple[dict[str, Any], ...] = ()
-    is_whole_rejected: bool = False
+    is_refused: bool = False
     reason: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Pile:
     """All batches of one object, read into numbers."""
 
     frame: pl.DataFrame = field(default_factory=pl.DataFrame)
     cells: pl.DataFrame = field(default_factory=CELLS.to_frame)
-    rejects: tuple[Reject, ...] = ()
-    unknown: tuple[str, ...] = ()
+    rejects: list[Reject] = field(default_factory=list)
+    unknown: dict[str, None] = field(default_factory=dict)
+    stations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def read_object(content: Content, source: Source, origin: Origin) -> ObjectReadings:
+def read_object(batches: Iterable[Batch], source: Source, origin: Origin) -> ObjectReadings:
     """Read one object by its source's declaration; what cannot be read is rejected, not raised."""
+    pile = _Pile()
     try:
-        return _read(content, source, origin)
+        _fill(pile, batches, source)
+        if pile.frame.is_empty():
+            return refuse_object(origin, *_explain_nothing(pile), pile=pile)
+        frame = add_identity(pile.frame, source, origin)
+        if frame["station_id"].null_count() == frame.height:
+            reason = f"no station in the key {origin.key!r} or in the records"
+            return refuse_object(origin, "no_station", reason, pile=pile)
+        return _divide(resolve_instants(frame, source.time, origin), pile, source, origin=origin)
+    except UndatedError as error:
+        return refuse_object(origin, "undated", str(error), pile=pile)
     except OversizedObjectError as error:
         return refuse_object(origin, "oversized_object", str(error))
     except (CorruptObjectError, pl.exceptions.PolarsError) as error:
@@ -77,79 +90,58 @@ def refuse_object(
 ) -> ObjectReadings:
     """Quarantine an object whole; the records it is known to hold are counted all the same."""
     pile = pile or _Pile()
-    frame = pile.frame
-    blank = int(frame["is_blank"].sum()) if "is_blank" in frame.columns else 0
+    blank = int(pile.frame["is_blank"].sum()) if pile.frame.width else 0
     rejected = Counter(reject.rule for reject in pile.rejects)
-    if frame.height > blank:
-        rejected[rule] += frame.height - blank
-    rows = [(rule, None, None, reason, None), *_list_rejects(pile.rejects)]
-    tally = Tally(frame.height + len(pile.rejects), 0, blank, 0, dict(rejected))
+    if pile.frame.height > blank:
+        rejected[rule] += pile.frame.height - blank
+    tally = Tally(pile.frame.height + len(pile.rejects), 0, blank, 0, dict(rejected))
     return ObjectReadings(
         frame=pl.DataFrame(schema=READING_KEYS),
         tally=tally.check(f"object {origin.key!r}"),
-        quarantine=origin.stamp(rows),
-        is_whole_rejected=True,
+        quarantine=origin.stamp([(rule, None, None, reason, None), *_list_rejects(pile.rejects)]),
+        is_refused=True,
         reason=f"{rule}: {reason}",
     )
 
 
-def _read(content: Content, source: Source, origin: Origin) -> ObjectReadings:
-    pile = _pile_up(content, source)
-    if "is_blank" not in pile.frame.columns:
-        return refuse_object(origin, *_explain_nothing(pile), pile=pile)
-    frame = add_identity(pile.frame, source, origin)
-    if frame["station_id"].null_count() == frame.height:
-        reason = f"no station in the key {origin.key!r} or in the records"
-        return refuse_object(origin, "no_station", reason, pile=pile)
-    try:
-        frame = resolve_instants(frame, source.time, origin.day_hint)
-    except UndatedError as error:
-        return refuse_object(origin, "undated", str(error), pile=pile)
-    return _divide(frame, pile, source, origin=origin, content=content)
-
-
-def _pile_up(content: Content, source: Source) -> _Pile:
-    frames, cells = [], [CELLS.to_frame()]
-    rejects: tuple[Reject, ...] = ()
-    unknown: dict[str, None] = {}
-    for batch in content.read_batches(source):
-        rejects += batch.rejects
-        unknown |= dict.fromkeys(batch.unknown)
-        if batch.frame.is_empty():
-            continue
-        typed, faults = read_numbers(batch.frame, source)
-        frames.append(typed)
-        cells += [faults, list_changes(batch.frame)]
-    frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
-    return _Pile(frame, pl.concat(cells), rejects, tuple(unknown))
+def _fill(pile: _Pile, batches: Iterable[Batch], source: Source) -> None:
+    reader = CellReader(source)
+    frames, cells = [], [pile.cells]
+    for batch in batches:
+        pile.rejects += batch.rejects
+        pile.unknown |= dict.fromkeys(batch.unknown)
+        pile.stations += batch.stations
+        typed, faults = reader.read(batch.frame)
+        if typed.height:
+            frames.append(typed)
+            cells += [faults, list_changes(batch.frame)]
+    if frames:
+        pile.frame = pl.concat(frames, how="diagonal")
+    pile.cells = pl.concat(cells)
 
 
 def _explain_nothing(pile: _Pile) -> tuple[str, str]:
     """Tell why an object gave no record: rule and reason."""
-    if pile.rejects:
-        first = pile.rejects[0]
-        return first.rule, f"no line could be read; line {first.line}: {first.reason}"
-    return "empty_object", "it holds no record"
+    if not pile.rejects:
+        return "empty_object", "it holds no record"
+    first = pile.rejects[0]
+    return first.rule, f"no line could be read; line {first.line}: {first.reason}"
 
 
-def _divide(
-    frame: pl.DataFrame, pile: _Pile, source: Source, *, origin: Origin, content: Content
-) -> ObjectReadings:
+def _divide(frame: pl.DataFrame, pile: _Pile, source: Source, *, origin: Origin) -> ObjectReadings:
     names = [name for name in source.fields if name in frame.columns]
     has_value = ~pl.col("is_faulty") | pl.any_horizontal(pl.col(names).is_not_null())
     is_good = pl.col("at").is_not_null() & pl.col("station_id").is_not_null() & has_value
-    parts = frame.select(good=is_good & ~pl.col("is_blank"), bad=~is_good & ~pl.col("is_blank"))
-    good = frame if parts["good"].all() else frame.filter(parts["good"])
-    bad = _judge(frame.filter(parts["bad"]))
+    good = frame.filter(~pl.col("is_blank") & is_good)
+    bad = _judge(frame.filter(~pl.col("is_blank") & ~is_good))
     kept = _keep_one(good.select(*READING_KEYS, *names))
-    rejected = Counter(reject.rule for reject in pile.rejects)
-    rejected.update(bad["rule"])
+    rejected = Counter([*(reject.rule for reject in pile.rejects), *bad["rule"]])
     tally = Tally(
-        frame.height + len(pile.rejects),
-        kept.height,
-        frame.height - good.height - bad.height,
-        good.height - kept.height,
-        dict(sorted(rejected.items())),
+        read=frame.height + len(pile.rejects),
+        kept=kept.height,
+        blank=frame.height - good.height - bad.height,
+        duplicate=good.height - kept.height,
+        rejected=dict(sorted(rejected.items())),
     )
     rows = [*_list_rejects(pile.rejects), *_list_bad(bad, names), *_list_cells(pile.cells)]
     return ObjectReadings(
@@ -157,7 +149,7 @@ def _divide(
         tally=tally.check(f"object {origin.key!r}"),
         quarantine=origin.stamp(rows),
         cells=dict(sorted(Counter(pile.cells["rule"]).items())),
-        stations=tuple(content.stations),
+        stations=tuple(pile.stations),
         reason=f"new columns: {', '.join(pile.unknown)}" if pile.unknown else None,
     )
 
@@ -185,22 +177,17 @@ def _keep_one(frame: pl.DataFrame) -> pl.DataFrame:
     return keep_latest(frame)
 
 
-Row = tuple[str, int | None, str | None, str, str | None]
-"""rule, line, column, reason, raw."""
+def _list_rejects(rejects: Iterable[Reject]) -> Iterator[Row]:
+    return ((reject.rule, reject.line, None, reject.reason, reject.raw) for reject in rejects)
 
 
-def _list_rejects(rejects: Iterable[Reject]) -> list[Row]:
-    return [(reject.rule, reject.line, None, reject.reason, reject.raw) for reject in rejects]
-
-
-def _list_bad(bad: pl.DataFrame, names: list[str]) -> list[Row]:
-    texts = [role for role in ("@instant", "@date", "@clock", "@station") if role in bad.columns]
+def _list_bad(bad: pl.DataFrame, names: list[str]) -> Iterator[Row]:
+    texts = [role for role in bad.columns if role.startswith("@")]
     raw = pl.struct(*texts, *names).struct.json_encode().str.head(RAW_LIMIT)
     rows = bad.select("rule", "line", raw=raw).iter_rows()
-    return [(rule, line, None, REASONS[rule], raw) for rule, line, raw in rows]
+    return ((rule, line, None, REASONS[rule], raw) for rule, line, raw in rows)
 
 
-def _list_cells(cells: pl.DataFrame) -> list[Row]:
-    return [
-        (rule, line, column, REASONS[rule], raw) for rule, line, column, raw in cells.iter_rows()
-    ]
+def _list_cells(cells: pl.DataFrame) -> Iterator[Row]:
+    rows = cells.iter_rows()
+    return ((rule, line, column, REASONS[rule], raw) for rule, line, column, raw in rows)

@@ -8,24 +8,11 @@ import polars as pl
 from tasks.extract.declaration import Source
 
 STATIONS: Final = pl.Schema(
-    {
-        "station_id": pl.String,
-        "network": pl.String,
-        "name": pl.String,
-        "latitude": pl.Float64,
-        "longitude": pl.Float64,
-        "elevation_m": pl.Float64,
-        "licence": pl.String,
-    }
+    dict.fromkeys(["station_id", "network", "name"], pl.String)
+    | dict.fromkeys(["latitude", "longitude", "elevation_m"], pl.Float64)
+    | {"licence": pl.String}
 )
 """One row per station; null where unknown."""
-
-_NAMES: Final = {
-    "name": "name",
-    "latitude": "latitude",
-    "longitude": "longitude",
-    "elevation": "elevation_m",
-}
 
 
 def list_stations(
@@ -37,21 +24,18 @@ def list_stations(
     for station_id in ids:
         declared = source.stations.get(station_id.removeprefix(f"{source.network}:"))
         facts = declared.model_dump(exclude={"keys"}, exclude_none=True) if declared else {}
-        rows.append(
-            {"station_id": station_id, "network": source.network, "licence": source.licence}
-            | facts
-            | own.get(station_id, {})
-        )
+        row = {"station_id": station_id, "network": source.network, "licence": source.licence}
+        rows.append(row | facts | own.get(station_id, {}))
     return pl.DataFrame(rows, schema=STATIONS)
 
 
 def _read_block(block: Mapping[str, Any]) -> dict[str, Any]:
     facts = {
-        ours: block[theirs] for theirs, ours in _NAMES.items() if block.get(theirs) is not None
+        "name": str(block["name"]) if block.get("name") else None,
+        "latitude": _read_number(block.get("latitude")),
+        "longitude": _read_number(block.get("longitude")),
+        "elevation_m": _read_number(block.get("elevation")),
     }
-    for name in ("latitude", "longitude", "elevation_m"):
-        if name in facts:
-            facts[name] = _read_number(facts[name])
     if isinstance(licence := block.get("license"), Mapping):
         told = (licence.get(word) for word in ("license", "source", "url"))
         facts["licence"] = ", ".join(str(word) for word in told if word)

@@ -1,6 +1,6 @@
 """What was read, in words and in the JSON of `python -m tasks.extract --json`."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -9,11 +9,11 @@ import polars as pl
 
 from tasks.common.accounts import Tally
 from tasks.common.contracts import VARIABLES, keep_latest, series_id, variables_of
-from tasks.common.results import Extracted, ObjectOutcome
+from tasks.common.results import Extracted, Part
 from tasks.extract.declaration import Source
+from tasks.extract.harvest import Harvest
 
-SAMPLE_ROWS: Final = 20
-"""Quarantined rows that the JSON shows."""
+_SAMPLE_ROWS: Final = 20
 
 
 def describe_objects(extracted: Extracted) -> Iterator[str]:
@@ -21,47 +21,69 @@ def describe_objects(extracted: Extracted) -> Iterator[str]:
     statuses = Counter(outcome.status for outcome in extracted.objects)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     tally = extracted.tally
-    yield f"{extracted.lake}: {len(extracted.objects)} objects ({counts})."
+    yield f"{len(extracted.objects)} objects ({counts})."
     yield (
         f"Records: {tally.read} read, {tally.kept} kept, {tally.blank} blank, "
         f"{tally.duplicate} duplicate, rejected {dict(tally.rejected) or 'none'}; "
         f"unreadable cells {dict(extracted.cells) or 'none'}."
     )
     for outcome in extracted.objects:
-        if outcome.status == "quarantined" or outcome.reason:
+        if outcome.reason:
             yield f"{outcome.key}: {outcome.status}, {outcome.reason}."
 
 
-def drop_duplicates(
-    frames: Mapping[str, list[pl.DataFrame]],
-) -> tuple[dict[str, pl.DataFrame], int]:
-    """Merge the readings of each source's objects; give them and how many records gave way."""
-    merged, dropped = {}, 0
-    for source_id, parts in frames.items():
-        together = pl.concat(parts, how="diagonal")
-        merged[source_id] = keep_latest(together)
-        dropped += together.height - merged[source_id].height
-    return merged, dropped
+def summarise(harvest: Harvest, sources: Mapping[str, Source]) -> dict[str, Any]:
+    """Give the document of `--json`; read = kept + blank + duplicate + rejected.
+
+    Of two files that hold one station's instant, the later version is kept, as in transform.
+    """
+    merged = {name: _merge(parts) for name, parts in _group(harvest.parts).items()}
+    kept = sum(frame.height for frame in merged.values())
+    tally = sum((one.tally for one in harvest.outcomes), Tally())
+    duplicate = tally.duplicate + tally.kept - kept
+    Tally(tally.read, kept, tally.blank, duplicate, tally.rejected).check("the files")
+    series = [one for name, frame in merged.items() for one in _list_series(frame, sources[name])]
+    return {
+        "read": tally.read,
+        "kept": kept,
+        "blank": tally.blank,
+        "duplicate": duplicate,
+        "rejected": dict(tally.rejected),
+        "series": dict(sorted(series)),
+        "cells": dict(harvest.cells),
+        "objects": [
+            {"key": one.key, "source": one.source_id, "status": one.status, "reason": one.reason}
+            for one in harvest.outcomes
+        ],
+        "zones": {name: sources[name].time.zone for name in sorted(merged)},
+        "quarantine": pl.concat(harvest.quarantine).head(_SAMPLE_ROWS).to_dicts(),
+    }
 
 
-def list_series(frame: pl.DataFrame, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give each series that has a value: rows, first, last, canonical unit, delivered unit."""
+def _group(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    groups: defaultdict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        groups[part.source_id].append(part)
+    return groups
+
+
+def _merge(parts: Iterable[Part]) -> pl.DataFrame:
+    return keep_latest(pl.concat([pl.read_ipc(part.path) for part in parts], how="diagonal"))
+
+
+def _list_series(frame: pl.DataFrame, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in variables_of(frame):
-        spans = (
-            frame.filter(pl.col(name).is_not_null())
-            .group_by("station_id")
-            .agg(pl.len(), pl.col("at").min().alias("first"), pl.col("at").max().alias("last"))
-        )
-        for station_id, rows, first, last in spans.iter_rows():
+        filled = frame.filter(pl.col(name).is_not_null()).group_by("station_id")
+        spans = filled.agg(pl.len(), first=pl.col("at").min(), last=pl.col("at").max())
+        for station, rows, first, last in spans.iter_rows():
             yield (
-                series_id(station_id, name),
+                series_id(station, name),
                 {
                     "rows": rows,
                     "first": format_instant(first),
                     "last": format_instant(last),
                     "unit": VARIABLES[name].unit,
                     "source_unit": source.fields[name].unit,
-                    "source": source.id,
                 },
             )
 
@@ -74,38 +96,3 @@ def format_instant(at: datetime) -> str:
     '2024-09-30T22:04:00Z'
     """
     return at.isoformat().replace("+00:00", "Z")
-
-
-def summarise(
-    outcomes: Iterable[ObjectOutcome],
-    frames: Mapping[str, list[pl.DataFrame]],
-    sources: Mapping[str, Source],
-    *,
-    quarantine: pl.DataFrame,
-    cells: Mapping[str, int],
-) -> dict[str, Any]:
-    """Give the document of `--json`; read = kept + blank + duplicate + rejected."""
-    outcomes = list(outcomes)
-    merged, dropped = drop_duplicates(frames)
-    tally = sum((one.tally for one in outcomes), Tally()) + Tally(kept=-dropped, duplicate=dropped)
-    tally.check("the files")
-    series = {
-        id_: facts
-        for name, frame in merged.items()
-        for id_, facts in list_series(frame, sources[name])
-    }
-    return {
-        "read": tally.read,
-        "kept": tally.kept,
-        "blank": tally.blank,
-        "duplicate": tally.duplicate,
-        "rejected": dict(tally.rejected),
-        "series": dict(sorted(series.items())),
-        "cells": dict(cells),
-        "objects": [
-            {"key": one.key, "source": one.source_id, "status": one.status, "reason": one.reason}
-            for one in outcomes
-        ],
-        "zones": {name: sources[name].time.zone for name in sorted(frames)},
-        "quarantine": quarantine.head(SAMPLE_ROWS).to_dicts(),
-    }
