@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
@@ -30,12 +30,14 @@ def unpack(body: bytes, max_bytes: int = MIB) -> bytes:
 
 
 @PACKERS
+@settings(deadline=None)  # other tests share the processor
 @given(parts=st.lists(st.binary(max_size=300), min_size=1, max_size=5))
 def test_the_members_of_an_object_come_back_in_order(pack: Packer, parts: list[bytes]):
     assert unpack(b"".join(map(pack, parts))) == b"".join(parts)
 
 
 @PACKERS
+@settings(deadline=None)  # other tests share the processor
 @given(content=st.binary(max_size=300), data=st.data())
 def test_an_object_cut_short_anywhere_is_corrupt(pack: Packer, content: bytes, data: st.DataObject):
     body = pack(content)
