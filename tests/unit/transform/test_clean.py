@@ -67,6 +67,12 @@ def test_what_is_credible_grows_with_the_time_between_values():
     values: list[float | None] = [12.0, 17.0, 12.0]
     assert Flag.SUSPECT in flags(values, minutes=5)
     assert Flag.SUSPECT not in flags(values, minutes=60)
+    assert Flag.SUSPECT not in flags([12.0, 15.0, 12.0], minutes=5)
+    assert Flag.SUSPECT in flags([12.0, 28.0, 12.0], minutes=60)
+
+
+def test_leaps_that_go_on_in_one_direction_are_no_spike():
+    assert set(flags([2.0, 12.0, 22.0, 32.0])) == {Flag.PASS}
 
 
 def test_a_spike_beside_missing_and_impossible_values_is_found():
@@ -99,6 +105,13 @@ def test_hours_without_values_do_not_freeze_a_sensor():
     instants = [at("10-07 00:00") + timedelta(minutes=10 * n) for n in range(20)]
     instants += [instants[-1] + timedelta(hours=30, minutes=10 * n) for n in range(20)]
     assert set(flags([12.3] * 40, instants=instants)) == {Flag.PASS}
+
+
+def test_one_station_does_not_freeze_the_next():
+    stations = [*["wu:A"] * 10, *["wu:B"] * 40]
+    instants = [at("10-07 00:00") + timedelta(hours=n) for n in (*range(10), *range(40))]
+    values = [*[12.3] * 20, *wobble(30)]
+    assert set(flags(values, stations=stations, instants=instants)) == {Flag.PASS}
 
 
 def test_missing_values_do_not_hide_a_frozen_sensor():
