@@ -17,7 +17,7 @@ from typing import Final
 import polars as pl
 from polars import selectors as cs
 
-from tasks.common.contracts import HISTORY, Flag, keep_latest
+from tasks.common.contracts import HISTORY, Flag, keep_latest, variables_of
 from tasks.common.results import ProcessedFile, SourceFacts
 from tasks.transform.clean import flag_suspects
 from tasks.transform.observations import ORDER
@@ -144,7 +144,8 @@ def _measure_months(
         for source_id, mine in groupby(month, key=lambda file: file.source_id):
             facts = sources[source_id]
             read.append((_read_month(list(mine), fetch, as_of, facts.step), facts.step))
-        return [_measure(frame, step) for frame, step in separate_stations(read) if frame.height]
+        told = [(f, step) for f, step in separate_stations(read) if f.height and variables_of(f)]
+        return [_measure(frame, step) for frame, step in told]
 
     months = [list(month) for _, month in groupby(files, key=lambda file: file.month)]
     with ThreadPoolExecutor(_READERS) as pool:

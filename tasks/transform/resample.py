@@ -98,10 +98,11 @@ def lay_grid(
         as_of: issue time.
     """
     keys = ["station_id", "at"]
+    known = pl.concat(parts, how="diagonal").filter(pl.col("at") + grid <= as_of)
+    if known.is_empty():
+        return {}
     regular = (
-        pl.concat(parts, how="diagonal")
-        .filter(pl.col("at") + grid <= as_of)
-        .sort(keys, maintain_order=True)
+        known.sort(keys, maintain_order=True)
         .unique(keys, keep="last", maintain_order=True)
         .upsample("at", every=grid, group_by="station_id", maintain_order=True)
     )

@@ -280,6 +280,23 @@ def test_a_series_without_a_trusted_value_is_told_of(tmp_path: Path):
     assert made.history.is_empty()
 
 
+@pytest.mark.parametrize(
+    ("values", "hour"),
+    [
+        pytest.param({"relative_humidity": [50.0] * 3}, "20:30", id="only an unfinished hour"),
+        pytest.param({"relative_humidity": [50.0] * 3}, "10:00", id="only the future"),
+        pytest.param({"relative_humidity": [None] * 3}, "21:00", id="only nulls"),
+        pytest.param({}, "21:00", id="no variable"),
+    ],
+)
+def test_what_gives_no_history_is_stored_all_the_same(
+    tmp_path: Path, values: dict[str, list[float | None]], hour: str
+):
+    made = make(tmp_path, every(5, 3, start="11-06 20:00"), values, at(f"11-06 {hour}"))
+    assert (made.observations, made.history.height) == (3, 0)
+    assert made.history.schema == HISTORY
+
+
 def test_a_variable_never_delivered_is_no_series(tmp_path: Path):
     values = {"relative_humidity": [50.0] * 3, "wind_speed": [None] * 3}
     made = make(tmp_path, every(5, 3, start="10-07 10:00"), values)
