@@ -152,6 +152,7 @@ class Forecasted:
         points: POINTS of every series that is published.
         outcomes: one per series of the history, sorted by series_id.
         config_hash: hash of everything but the data that decides the numbers.
+        pattern: which series were wanted; readers are only given runs of all, `*`.
     """
 
     as_of: datetime
@@ -160,6 +161,7 @@ class Forecasted:
     outcomes: tuple[SeriesOutcome, ...]
     config_hash: str
     seconds: float
+    pattern: str = "*"
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def conclude_forecast(
     horizon: Horizon,
     config_hash: str,
     seconds: float,
+    pattern: str = "*",
 ) -> Forecasted:
     """Bring all results together: points sorted by series and time, one outcome per plan."""
     by_series: dict[str, dict[int, JobResult]] = {}
@@ -65,6 +66,7 @@ def conclude_forecast(
         outcomes=tuple(outcome for outcome, _ in ended),
         config_hash=config_hash,
         seconds=seconds,
+        pattern=pattern,
     )
 
 

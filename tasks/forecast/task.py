@@ -48,7 +48,9 @@ def forecast(transformed: Transformed, *, horizon_days: int = 11, series: str = 
         results = list(_show_progress(jobs, spread))
     told = hash_configuration(horizon_days=horizon_days, pattern=series, horizon=horizon)
     seconds = time.perf_counter() - started
-    made = conclude_forecast(plans, results, horizon=horizon, config_hash=told, seconds=seconds)
+    made = conclude_forecast(
+        plans, results, horizon=horizon, config_hash=told, seconds=seconds, pattern=series
+    )
     get_run_logger().info("Ended %s in %.1f s", _count_statuses(made), made.seconds)
     return made
 

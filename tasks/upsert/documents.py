@@ -94,12 +94,13 @@ def _measurements(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> list[Docu
         raw_unit = raw_units.get(variable, unit)
         values = _finite(rows[variable]).to_list()
         flags = rows[f"{variable}__flag"].fill_null(int(Flag.NOT_EVALUATED)).to_list()
-        raws = _finite(rows[f"{variable}__raw"]).to_list() if raw_unit != unit else ()
-        for row, value, flag in zip(measured, values, flags, strict=True):
+        raws = _finite(rows[f"{variable}__raw"]).to_list()
+        for row, value, flag, raw in zip(measured, values, flags, raws, strict=True):
             if value is not None:
                 row[variable] = {"value": value, "unit": unit, "flag": flag}
-        for row, raw in zip(measured, raws, strict=False):
-            if raw is not None and variable in row:
+            elif raw is not None:  # refused by the physical bounds: shown, but not as a value
+                row[variable] = {"value": None, "unit": unit, "flag": flag}
+            if raw is not None and (raw_unit != unit or value is None):
                 row[variable] |= {"raw": raw, "raw_unit": raw_unit}
     return measured
 

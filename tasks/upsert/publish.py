@@ -60,12 +60,13 @@ def publish_run(
 
     A published run never changes. Other numbers under its name, which equal configuration and
     input should never give, become a run of their own: `name-2`. The pointer stays where it is
-    when it shows a later issue time, or when the run has no forecast at all.
+    when it shows a later issue time, when the run has no forecast at all, or when only some
+    series were wanted: readers would miss the others.
 
     Args:
         db: holds `forecasts`, `forecast_runs` and `current`.
         name: from `name_run`.
-        run: what to record of the run; holds `issue_at`, cut to milliseconds.
+        run: what to record of the run; holds `issue_at`, cut to milliseconds, and `pattern`.
         forecasts: from `forecast_documents`.
 
     Raises:
@@ -79,10 +80,9 @@ def publish_run(
     completed = _complete_run(db, run_id)
     counts["forecast_runs"] = _count_one("inserted" if is_new else completed)
     notes = [] if run_id == name else [_tell_edition(name, run_id)]
-    if run["points"] == 0:
-        notes.append(f"Run {run_id} has no forecast to publish: readers stay where they are.")
+    if doubt := _tell_unfit(run_id, run):
         pointer = db["current"].find_one({"_id": POINTER}) or {}
-        return Publication(run_id, counts, False, pointer.get("run_id"), tuple(notes))
+        return Publication(run_id, counts, False, pointer.get("run_id"), (*notes, doubt))
     turned, previous = _turn_pointer(db, run_id, run["issue_at"])
     counts["current"] = _count_one(turned)
     if turned == "duplicate":
@@ -166,6 +166,18 @@ def _turn_pointer(
 
 def _count_one(effect: _Effect) -> WriteCounts:
     return WriteCounts(received=1, **{effect: 1})
+
+
+def _tell_unfit(run_id: str, run: Document) -> str | None:
+    """Say why readers are not given a run at all."""
+    if run["points"] == 0:
+        return f"Run {run_id} has no forecast to publish: readers stay where they are."
+    if run["pattern"] != "*":
+        return (
+            f"Run {run_id} holds only the series that match {run['pattern']!r}, so it is stored "
+            "but not published: readers stay on the last run of all series."
+        )
+    return None
 
 
 def _tell_edition(name: str, run_id: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pymongo.database import Database
 
-from tasks.common.accounts import WriteCounts
+from tasks.common.accounts import WriteCounts, judge_run
 from tasks.common.mongo import Document, ensure_indexes, locate_database
 from tasks.common.results import Forecasted, ProcessedFile, Transformed, Written
 from tasks.common.settings import Settings
@@ -54,7 +54,7 @@ def write_run(
     publication = publish_run(
         db,
         planned.run_id,
-        _describe_run(transformed, forecasted) | {"git_sha": settings.git_sha},
+        _describe_run(transformed, forecasted, settings),
         forecast_documents(transformed, forecasted),
     )
     return Written(
@@ -67,8 +67,13 @@ def write_run(
     )
 
 
-def _describe_run(transformed: Transformed, forecasted: Forecasted) -> Document:
+def _describe_run(transformed: Transformed, forecasted: Forecasted, settings: Settings) -> Document:
+    verdict = judge_run(transformed.tally, forecasted.outcomes, settings)
     return {
+        "verdict": verdict.state,
+        "reasons": list(verdict.reasons),
+        "pattern": forecasted.pattern,
+        "git_sha": settings.git_sha,
         "issue_at": cut_to_milliseconds(transformed.as_of),
         "horizon_end": cut_to_milliseconds(forecasted.horizon_end),
         "config_hash": forecasted.config_hash,

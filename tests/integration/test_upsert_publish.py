@@ -177,6 +177,22 @@ def test_a_run_without_any_forecast_leaves_readers_where_they_are(
     assert read_current(mongo_database) == [6000.0] * 24
 
 
+def test_a_run_of_some_series_leaves_readers_their_whole_run(mongo_database: Database[Document]):
+    run(mongo_database, forecasted())
+    some = replace(forecasted(demand=5000.0, as_of=AS_OF + WEEK), pattern="rte:*")
+    written = run(mongo_database, some)
+    assert not written.published
+    assert "only the series that match 'rte:*'" in written.notes[0]
+    assert read_current(mongo_database) == [6000.0] * 24
+
+
+def test_the_run_carries_the_word_of_the_verdict(mongo_database: Database[Document]):
+    written = run(mongo_database, forecasted())
+    stored = mongo_database["forecast_runs"].find_one({"_id": written.run_id}) or {}
+    assert stored["verdict"] == "DEGRADED"
+    assert "1 of 2 series are stale, withheld" in stored["reasons"][0]
+
+
 def test_a_run_that_is_not_what_was_written_is_not_published(mongo_database: Database[Document]):
     run(mongo_database, forecasted())
     changed = {"$set": {"value.0": 1.0}}

@@ -45,6 +45,15 @@ def test_what_is_not_a_number_has_no_key(value: float | None):
     assert document["measurements"] == {}
 
 
+def test_a_value_beyond_the_bounds_shows_its_raw_value_and_no_other():
+    frame = observations([85.0]).with_columns(
+        air_temperature=pl.lit(None, pl.Float64), air_temperature__flag=pl.lit(4, pl.UInt8)
+    )
+    document = next(observation_documents(frame, {"air_temperature": "degC"}))
+    refused = {"value": None, "unit": "degC", "flag": 4, "raw": 185.0, "raw_unit": "degC"}
+    assert document["measurements"]["air_temperature"] == refused
+
+
 def test_a_raw_value_that_is_not_a_number_is_left_out():
     frame = observations([10.0]).with_columns(air_temperature__raw=pl.lit(math.nan))
     document = next(observation_documents(frame, {"air_temperature": "degF"}))
