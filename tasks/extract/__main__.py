@@ -114,10 +114,10 @@ def _print_tables(told: dict[str, Any]) -> None:
     console.print(table)
 
 
-def main() -> int:
+def main(words: list[str]) -> int:
     """Run the command; errors become one sentence and an exit code."""
     try:
-        return app(result_action="return_value", exit_on_error=False)
+        return app(words, result_action="return_value", exit_on_error=False)
     except CycloptsError:
         return 2  # cyclopts has printed what is wrong
     except PipelineError as error:
@@ -126,4 +126,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

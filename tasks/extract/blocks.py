@@ -19,6 +19,15 @@ class Limits(NamedTuple):
     line_bytes: int
 
 
+class RefusedError(Exception):
+    """An object of which nothing may be used, by a rule and with a reason."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        """Carry the rule beside the reason."""
+        super().__init__(reason)
+        self.rule = rule
+
+
 class Reject(NamedTuple):
     """A record that could not be read: rule, physical line from 1, reason, original text."""
 

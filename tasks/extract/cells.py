@@ -14,8 +14,8 @@ import polars as pl
 from tasks.common.contracts import RAW_LIMIT
 from tasks.extract.declaration import FieldRule, Source
 
-_NUMBER: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(\D.*)?")
-"""A number, then what may follow it (`56.8\\u00a0°f`, `0 w/m²`)."""
+_NUMBER: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?:\s*([^\d\s.,:_+-]\D*))?")
+"""A number, then a text without digits: `56.8\\u00a0°f`, `0 w/m²`; not `1.2.3`, `18,92`, `0x1f`."""
 
 _NOT_FINITE: Final = re.compile(r"[-+]?(nan|inf|infinity)\b")
 _POINTS: Final = "n nne ne ene e ese se sse s ssw sw wsw w wnw nw nnw"
@@ -124,8 +124,8 @@ def read_number(text: str, suffixes: tuple[str, ...] = ()) -> Cell:
         return Cell(rule="not_finite" if _NOT_FINITE.match(text) else "not_a_number")
     if not math.isfinite(value := float(found[1])):
         return Cell(rule="not_finite")
-    suffix = found[2] or ""
-    if suffixes and suffix and suffix not in map(str.casefold, suffixes):
+    suffix = (found[2] or "").strip()
+    if suffix and suffix not in map(str.casefold, suffixes):
         return Cell(rule="unexpected_suffix")
     return Cell(value)
 

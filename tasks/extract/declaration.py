@@ -66,8 +66,8 @@ class FieldRule(Declared):
     unit: str = Field(description="Unit of the delivered values; never taken from their text.")
     suffixes: tuple[str, ...] = Field(
         default=(),
-        description="Texts that may follow a number ('°F'); a cell with another text is rejected "
-        "as unexpected_suffix. Empty: any text is stripped.",
+        description="Texts that may follow a number ('°F'); a cell with another one is rejected "
+        "as unexpected_suffix, since its unit is in doubt.",
     )
     decode: Decoder = Field(
         default="number",

@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from tasks.common.contracts import INSTANT, QUARANTINE, RAW_LIMIT
+from tasks.extract.blocks import RefusedError
 from tasks.extract.cells import CELLS, map_column
 from tasks.extract.columns import contains, fold, is_same
 from tasks.extract.declaration import MaturityRule, Source
@@ -38,7 +39,11 @@ class Origin:
 
 
 def add_identity(frame: pl.DataFrame, source: Source, origin: Origin) -> pl.DataFrame:
-    """Add station_id (null: unknown), maturity, generation and extracted_at."""
+    """Add station_id (null: unknown), maturity, generation and extracted_at.
+
+    Raises:
+        RefusedError: no record's station is known.
+    """
     columns = frame.columns
     values: dict[str, pl.Series | pl.Expr] = {
         "station_id": pl.lit(find_station_in_key(origin.key, source), dtype=pl.String),
@@ -58,7 +63,11 @@ def add_identity(frame: pl.DataFrame, source: Source, origin: Origin) -> pl.Data
     if "@extracted_at" in columns:
         instants = map_column(frame["@extracted_at"], parse_extraction, INSTANT)
         values["extracted_at"] = instants.fill_null(origin.modified_at)
-    return frame.with_columns(**values)
+    identified = frame.with_columns(**values)
+    if identified["station_id"].count() == 0:
+        reason = f"no station is named by the key {origin.key!r} or by its records"
+        raise RefusedError("no_station", reason)
+    return identified
 
 
 def _station_reader(source: Source) -> Callable[[str], str | None]:

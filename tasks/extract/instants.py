@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from tasks.extract.blocks import RefusedError
 from tasks.extract.cells import map_column
 from tasks.extract.declaration import TimeRule
 from tasks.extract.identity import Origin
@@ -18,8 +19,8 @@ _BACKWARDS: Final = timedelta(hours=1)
 """A clock that goes back by more has begun a new day; by less, it is the autumn hour, or late."""
 
 
-class UndatedError(Exception):
-    """The object offers no date; the text says what was looked for."""
+_REPEATED: Final = timedelta(minutes=20)
+"""Within the autumn hour, a clock that goes back by as much is in it for the second time."""
 
 
 def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.DataFrame:
@@ -28,7 +29,7 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.
     Rows stand in the order of the object; a row that is blank and has no time separates days.
 
     Raises:
-        UndatedError: the object offers no date; today and Airbyte's clock are never used.
+        RefusedError: undated; the object offers no date; today and Airbyte's clock are never used.
     """
     filled = {role for role in frame.columns if role.startswith("@") and frame[role].count()}
     if rule.instant and "@instant" in filled:
@@ -43,8 +44,7 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.
     elif clock is not None:
         days = _find_first_day(rule, origin) + _count_days(frame, clock)
     else:
-        msg = "no column of times is filled"
-        raise UndatedError(msg)
+        raise RefusedError("undated", "no column of times is filled")
     midnight = days.cast(pl.Datetime("us"))
     return _localise(frame, midnight if clock is None else midnight + clock, rule)
 
@@ -94,7 +94,7 @@ def _read_sheets(frame: pl.DataFrame, rule: TimeRule) -> dict[str, date] | None:
     if dated:
         shown = f"{', '.join(names)} are no consecutive days under {', '.join(rule.sheets)}"
         msg = f"the sheets {shown}"
-        raise UndatedError(msg)
+        raise RefusedError("undated", msg)
     return None
 
 
@@ -112,7 +112,7 @@ def _find_first_day(rule: TimeRule, origin: Origin) -> pl.Series:
             "the records have a time of day and no date; land it under first_day=YYYY-MM-DD/, or "
             "declare the day under time.first_days"
         )
-        raise UndatedError(msg)
+        raise RefusedError("undated", msg)
     return pl.Series([day], dtype=pl.Datetime("us"))
 
 
@@ -150,7 +150,8 @@ def _take_second_fold(local: pl.Series, at: pl.Series, zone: str) -> pl.Series:
     if not is_repeated.any():
         return at
     rows = pl.DataFrame({"local": local, "at": at, "later": later, "is_repeated": is_repeated})
-    hour = pl.when("is_repeated").then("local")
-    reached = hour.cum_max().shift(1).forward_fill().over(pl.col("local").dt.date())
-    is_second = pl.col("is_repeated") & (pl.col("local") < reached)
+    before = pl.when("is_repeated").then("local").forward_fill().shift(1)
+    went_back = pl.col("is_repeated") & (before - pl.col("local") >= _REPEATED)
+    begun = went_back.fill_null(value=False).cum_sum().over(pl.col("local").dt.date())
+    is_second = pl.col("is_repeated") & (begun > 0)
     return rows.select(pl.when(is_second).then("later").otherwise("at").alias("at")).to_series()

@@ -118,8 +118,8 @@ def _find_shape(body: bytes, source: Source) -> Shape:
     (steps,) = {steps for steps, _ in outlines}
     headers = dict.fromkeys(name for _, names in outlines for name in names)
     columns = find_columns(headers, source)
-    roles = list_roles(source).items()
-    late = (names for role, names in roles if role in source.fields and role not in columns.found)
+    known, roles = columns.found.keys() & source.fields.keys(), list_roles(source)
+    late = (roles[role] for role in source.fields if known and role not in known)
     found = find_columns([*headers, *chain.from_iterable(late)], source).found
     return Shape(steps, Columns(found, columns.unknown))
 

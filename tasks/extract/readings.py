@@ -10,11 +10,11 @@ import polars as pl
 from tasks.common.accounts import Tally
 from tasks.common.contracts import RAW_LIMIT, READING_KEYS, keep_latest
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
-from tasks.extract.blocks import Batch, Reject
+from tasks.extract.blocks import Batch, RefusedError, Reject
 from tasks.extract.cells import CELLS, CellReader, decode_counters
 from tasks.extract.declaration import Source
 from tasks.extract.identity import Origin, add_identity, list_changes
-from tasks.extract.instants import UndatedError, resolve_instants
+from tasks.extract.instants import resolve_instants
 
 REASONS: Final = {
     "unknown_station": "the record names no station, or one the source does not map",
@@ -70,19 +70,16 @@ def read_object(batches: Iterable[Batch], source: Source, origin: Origin) -> Obj
     pile = _Pile()
     try:
         _fill(pile, batches, source)
-        if pile.frame.is_empty():
-            return refuse_object(origin, *_explain_nothing(pile), pile=pile)
+        _check_readable(pile, source)
         frame = add_identity(pile.frame, source, origin)
-        if frame["station_id"].null_count() == frame.height:
-            reason = f"no station in the key {origin.key!r} or in the records"
-            return refuse_object(origin, "no_station", reason, pile=pile)
-        return _divide(resolve_instants(frame, source.time, origin), pile, source, origin=origin)
-    except UndatedError as error:
-        return refuse_object(origin, "undated", str(error), pile=pile)
+        frame = resolve_instants(frame, source.time, origin)
+    except RefusedError as error:
+        return refuse_object(origin, error.rule, str(error), pile=pile)
     except OversizedObjectError as error:
         return refuse_object(origin, "oversized_object", str(error))
     except (CorruptObjectError, pl.exceptions.PolarsError) as error:
         return refuse_object(origin, "corrupt_object", str(error))
+    return _divide(frame, pile, source, origin=origin)
 
 
 def refuse_object(
@@ -120,12 +117,18 @@ def _fill(pile: _Pile, batches: Iterable[Batch], source: Source) -> None:
     pile.cells = pl.concat(cells)
 
 
-def _explain_nothing(pile: _Pile) -> tuple[str, str]:
-    """Tell why an object gave no record: rule and reason."""
-    if not pile.rejects:
-        return "empty_object", "it holds no record"
-    first = pile.rejects[0]
-    return first.rule, f"no line could be read; line {first.line}: {first.reason}"
+def _check_readable(pile: _Pile, source: Source) -> None:
+    """Refuse an object without a record, or without any declared variable."""
+    if pile.frame.is_empty() and pile.rejects:
+        first = pile.rejects[0]
+        reason = f"no line could be read; line {first.line}: {first.reason}"
+        raise RefusedError(first.rule, reason)
+    if pile.frame.is_empty():
+        raise RefusedError("empty_object", "it holds no record")
+    if not source.fields.keys() & set(pile.frame.columns):
+        pile.frame = pile.frame.with_columns(is_blank=False)
+        reason = f"none of its columns is a declared variable: {', '.join(pile.unknown)}"
+        raise RefusedError("no_known_column", reason)
 
 
 def _divide(frame: pl.DataFrame, pile: _Pile, source: Source, *, origin: Origin) -> ObjectReadings:

@@ -1,0 +1,150 @@
+"""One record in every wrapper Airbyte has put around it."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tasks.extract.identity import parse_extraction
+from tests.unit.extract.given import ENVELOPE, TABLE, line, lines, read, row, rules
+
+INSTANT = "1745688139000"
+OLD = {"_airbyte_ab_id": "x", "_airbyte_emitted_at": 1745688139000}
+META = '{"changes":[],"sync_id":18}'
+
+
+def as_json(*records: dict[str, Any]) -> bytes:
+    return b"\n".join(json.dumps(record).encode() for record in records)
+
+
+def as_csv(*records: dict[str, Any]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(records[0]))
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue().encode()
+
+
+WRAPPED = {
+    "v1 nested": lines([TABLE]),
+    "v1 instants as texts": line(TABLE, _airbyte_extracted_at=INSTANT, _airbyte_generation_id="1"),
+    "v1 ISO instant": line(TABLE, _airbyte_extracted_at="2025-04-26T17:22:19.000Z"),
+    "v0": as_json(OLD | {"_airbyte_data": TABLE}),
+    "flattened": as_json(ENVELOPE | TABLE),
+    "JSON in a text": as_json(ENVELOPE | {"_airbyte_data": json.dumps(TABLE)}),
+    "raw_data inside": as_json(ENVELOPE | {"_airbyte_data": {"id": "7", "raw_data": TABLE}}),
+    "raw_data as text": as_json(
+        ENVELOPE | {"_airbyte_data": {"id": 7, "raw_data": json.dumps(TABLE)}}
+    ),
+    "raw_data alone": as_json({"id": 1, "raw_data": TABLE} | OLD),
+    "CSV with JSON": as_csv(ENVELOPE | {"_airbyte_meta": META, "_airbyte_data": json.dumps(TABLE)}),
+    "CSV flattened": as_csv(ENVELOPE | {"_airbyte_meta": META} | TABLE),
+    "CSV nested names": as_csv(OLD | {f"_airbyte_data.{name}": v for name, v in TABLE.items()}),
+    "array": b"[" + line(TABLE) + b"]",
+}
+
+
+@pytest.mark.parametrize("shape", WRAPPED)
+def test_every_wrapper_gives_the_same_reading(shape: str):
+    readings = read(WRAPPED[shape])
+    plain = read(lines([TABLE])).frame
+    assert readings.frame.drop("line", "generation").equals(plain.drop("line", "generation"))
+    assert (readings.tally.read, readings.tally.kept) == (1, 1)
+    assert readings.reason is None
+
+
+def test_without_an_envelope_the_objects_own_time_orders_versions():
+    readings = read(as_json(TABLE))
+    assert readings.frame["extracted_at"].dt.strftime("%Y-%m-%d").to_list() == ["2024-10-09"]
+    assert readings.frame["generation"].to_list() == [0]
+
+
+@pytest.mark.parametrize(
+    "text", ["1745688139000", "1745688139", "1745688139000.0", "2025-04-26T19:22:19+02:00"]
+)
+def test_airbytes_instant_is_read_in_every_spelling(text: str):
+    found = parse_extraction(text)
+    assert found is not None
+    assert found.isoformat() == "2025-04-26T17:22:19+00:00"
+
+
+def test_an_unreadable_instant_of_airbyte_is_no_reason_to_lose_a_record():
+    assert read(line(TABLE, _airbyte_extracted_at="yesterday")).tally.kept == 1
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_value_airbyte_nulled_is_told_of(as_text: bool):
+    changes = [{"field": "Pressure", "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}]
+    meta = {"changes": changes, "sync_id": 1}
+    record = ENVELOPE | TABLE | {"Pressure": None, "_airbyte_meta": json.dumps(meta)}
+    body = as_csv(record) if as_text else line(TABLE | {"Pressure": None}, _airbyte_meta=meta)
+    readings = read(body)
+    assert [(rule, column) for rule, _, column in rules(readings)] == [
+        ("changed_by_airbyte", "Pressure")
+    ]
+    assert dict(readings.cells) == {"changed_by_airbyte": 1}
+
+
+def test_a_column_nobody_declared_is_told_of():
+    assert read(lines([row() | {"Soil": "3"}])).reason == "new columns: Soil"
+
+
+def test_columns_that_come_late_are_read():
+    late = [{"Time": f"{at // 60:02d}:{at % 60:02d}:00", "UV": 1} for at in range(200)]
+    readings = read(lines([*late, row("12:00:00")]))
+    assert readings.frame["air_temperature"].drop_nulls().to_list() == [56.2]
+
+
+def infoclimat(**changes: object) -> dict[str, Any]:
+    rows = [
+        {
+            "id_station": "00052",
+            "dh_utc": "2024-10-05 00:00:00",
+            "temperature": "6.4",
+            "vent_rafales": None,
+        }
+    ]
+    station = {
+        "id": "00052",
+        "name": "Armentières",
+        "latitude": 50.689,
+        "longitude": 2.877,
+        "elevation": 16,
+    }
+    return {"stations": [station], "hourly": {"00052": rows, "_params": ["temperature"]}} | changes
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(line(infoclimat()), id="one line"),
+        pytest.param(json.dumps(infoclimat(), indent=2).encode(), id="as downloaded"),
+        pytest.param(
+            as_csv(ENVELOPE | {"_airbyte_data": json.dumps(infoclimat())}), id="CSV with JSON"
+        ),
+        pytest.param(
+            as_csv(ENVELOPE | {name: json.dumps(value) for name, value in infoclimat().items()}),
+            id="CSV flattened",
+        ),
+        pytest.param(line(infoclimat(hourly=infoclimat()["hourly"]["00052"])), id="a list"),
+    ],
+)
+def test_infoclimats_answer_is_records_by_station(body: bytes):
+    readings = read(body, "infoclimat", key="infoclimat.jsonl")
+    assert readings.frame["station_id"].to_list() == ["infoclimat:00052"]
+    assert readings.frame["air_temperature"].to_list() == [6.4]
+    assert [station["name"] for station in readings.stations] == ["Armentières"]
+
+
+def test_a_station_that_is_only_the_key_of_its_rows_is_known():
+    answer = infoclimat(hourly={"07015": [{"dh_utc": "2024-10-05 00:00:00", "temperature": "7"}]})
+    readings = read(line(answer), "infoclimat")
+    assert readings.frame["station_id"].to_list() == ["infoclimat:07015"]
+
+
+def test_an_answer_without_records_is_rejected_with_its_line():
+    readings = read(line({"status": "error"}) + b"\n" + line(infoclimat()), "infoclimat")
+    assert rules(readings) == [("bad_json", 1, None)]
+    assert readings.tally.kept == 1

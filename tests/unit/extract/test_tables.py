@@ -1,0 +1,184 @@
+"""Delimited text and workbooks, in the dialects that exports and spreadsheets produce."""
+
+import io
+import zipfile
+from datetime import time
+
+import pytest
+
+from tests.unit.extract.given import MIB, instants, read, rules, values, workbook
+
+ORIGINAL = (
+    "Périmètre\tNature\tDate\tHeures\tConsommation\tThermique\tNucléaire\tEch. physiques\t\n"
+    "Hauts-de-France\tDonnées définitives\t2018-01-01\t00:00\t6602\t558\t3736\t-689\t\n"
+    "Hauts-de-France\tDonnées définitives\t2018-01-01\t00:15\t\t\t\t\t\n"
+    "Hauts-de-France\tDonnées définitives\t2018-01-01\t00:30\t6340\t539\t2481\t386\t\n"
+    "RTE ne pourra être tenu responsable de l'usage qui pourrait être fait des données.\n\n"
+).encode("latin-1")
+RESAVED = (
+    "P?rim?tre\tNature\tDate\tHeures\tConsommation\tThermique\tNucl?aire\tEch. physiques\t\r\n"
+    "Hauts-de-France\tDonn?es d?finitives\t1/1/2018\t0:00\t6602\t558\t3736\t-689\t\r\n"
+    "Hauts-de-France\tDonn?es d?finitives\t1/1/2018\t0:15\t\t\t\t\t\r\n"
+    "Hauts-de-France\tDonn?es d?finitives\t1/1/2018\t0:30\t6340\t539\t2481\t386\t\r\n"
+).encode("ascii")
+EXPORTED = (
+    "\ufeffCode INSEE région;Région;Nature;Date;Heure;Date - Heure;Consommation (MW);Eolien\r\n"
+    "32;Hauts-de-France;Données définitives;2018-01-01;00:30;2018-01-01T00:30:00+01:00;6340;1\r\n"
+    "32;Hauts-de-France;Données définitives;2018-01-01;00:00;2018-01-01T00:00:00+01:00;6602;1\r\n"
+).encode()
+ASKED = (
+    b'[{"code_insee_region": "32", "nature": "Donn\\u00e9es d\\u00e9finitives", '
+    b'"date_heure": "2017-12-31T23:00:00+00:00", "consommation": 6602},'
+    b'{"code_insee_region": "32", "nature": "Donn\\u00e9es d\\u00e9finitives", '
+    b'"date_heure": "2017-12-31T23:30:00+00:00", "consommation": 6340}]'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "source"),
+    [
+        pytest.param(ORIGINAL, "eco2mix", id="original"),
+        pytest.param(RESAVED, "eco2mix", id="resaved by a spreadsheet"),
+        pytest.param(EXPORTED, "odre_eco2mix", id="ODRE export"),
+        pytest.param(ASKED, "odre_eco2mix", id="ODRE API"),
+    ],
+)
+def test_every_dialect_of_demand_gives_the_same_reading(body: bytes, source: str):
+    readings = read(body, source, key="eco2mix")
+    assert readings.frame["station_id"].to_list() == ["rte:32", "rte:32"]
+    assert instants(readings) == ["2017-12-31T23:00", "2017-12-31T23:30"]
+    assert values(readings, "electricity_demand") == [6602.0, 6340.0]
+    assert readings.frame["maturity"].to_list() == [3, 3]
+    assert readings.reason is None
+
+
+def test_a_footer_is_no_record_and_an_empty_quarter_hour_is_blank():
+    tally = read(ORIGINAL, "eco2mix").tally
+    assert (tally.read, tally.kept, tally.blank, dict(tally.rejected)) == (3, 2, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("nature", "rank"),
+    [
+        ("Données temps réel", 1),
+        ("Donn?es consolid?es", 2),
+        ("DONNEES DEFINITIVES", 3),
+        ("autre", 0),
+    ],
+)
+def test_vintages_are_ordered_by_their_words(nature: str, rank: int):
+    body = ORIGINAL.replace("Données définitives".encode("latin-1"), nature.encode("latin-1"))
+    assert set(read(body, "eco2mix").frame["maturity"]) == {rank}
+
+
+@pytest.mark.parametrize(
+    ("region", "station"),
+    [
+        ("Île-de-France", "rte:11"),
+        ("Ile de France", None),
+        ("?le-de-France", "rte:11"),
+        ("Provence-Alpes-Côte d'Azur", "rte:93"),
+        ("France", "rte:FR"),
+        ("Bavière", None),
+    ],
+)
+def test_regions_are_known_by_name(region: str, station: str | None):
+    body = ORIGINAL.replace(b"Hauts-de-France", region.encode("latin-1"), 1)
+    found = read(body, "eco2mix")
+    assert set(found.frame["station_id"]) == {"rte:32"} | ({station} if station else set())
+    assert found.tally.rejected.get("unknown_station", 0) == (station is None)
+
+
+TEMPERATURES = {
+    "labels": "ID;Date;Code INSEE région;Région;TMin (°C);TMax (°C);TMoy (°C)\n"
+    "x;2020-08-14;32;Hauts-de-France;18.92;23.4;21.16\n",
+    "field names": "date,code_insee_region,region,tmin,tmax,tmoy\n"
+    "2020-08-14,32,Hauts-de-France,18.92,23.4,21.16\n",
+    "commas": "id;date;region;code_insee_region;tmin;tmax;tmoy\n"
+    "x;14/08/2020;Hauts-de-France;32;18,92;23,4;21,16\n",
+    "without accents": "ID\tDate\tCode INSEE r?gion\tR?gion\tTMin (?C)\tTMax (?C)\tTMoy (?C)\r\n"
+    "x\t14/08/2020\t32\tHauts-de-France\t18,92\t23,4\t21,16\r\n",
+}
+
+
+@pytest.mark.parametrize("dialect", TEMPERATURES)
+def test_every_dialect_of_regional_temperature_gives_the_same_reading(dialect: str):
+    readings = read(TEMPERATURES[dialect].encode(), "odre_temperature")
+    row = readings.frame.select("^air_temperature.*$").row(0)
+    assert (row, instants(readings)) == ((18.92, 23.4, 21.16), ["2020-08-13T22:00"])
+    assert readings.frame["station_id"].to_list() == ["odre:32"]
+
+
+def test_a_row_of_too_many_cells_is_rejected_with_its_line():
+    readings = read(
+        RESAVED + b"Hauts-de-France\tx\t1/1/2018\t1:00\t1\t2\t3\t4\t5\t6\t7\r\n", "eco2mix"
+    )
+    assert rules(readings) == [("too_many_cells", 5, None)]
+    assert readings.tally.kept == 2
+
+
+def test_a_stray_quote_does_not_swallow_the_rest():
+    readings = read(ORIGINAL.replace(b"\t558\t", b'\t"558\t'), "eco2mix")
+    assert values(readings, "electricity_demand") == [6602.0, 6340.0]
+
+
+def test_lines_keep_their_numbers_past_empty_ones():
+    body = RESAVED.replace(b"\r\n", b"\r\n\r\n", 1)
+    assert read(body, "eco2mix").frame["line"].to_list() == [3, 5]
+
+
+def test_utf_16_of_a_spreadsheet_is_read():
+    body = ORIGINAL.decode("latin-1").encode("utf-16")
+    assert read(body, "eco2mix").tally.kept == 2
+
+
+def test_a_table_without_a_declared_column_is_refused_by_its_columns():
+    readings = read(b"id,split,values\n1,train,5\n", "eco2mix", key="eco2mix.csv")
+    assert readings.is_refused
+    assert (readings.reason, dict(readings.tally.rejected)) == (
+        "no_known_column: none of its columns is a declared variable: id,split,values",
+        {"no_known_column": 1},
+    )
+
+
+def zipped(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return buffer.getvalue()
+
+
+def test_a_zip_of_one_file_is_that_file():
+    assert read(zipped(a=ORIGINAL), "eco2mix").tally == read(ORIGINAL, "eco2mix").tally
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        pytest.param(b"PK\x03\x04 and no more", "corrupt_object", id="no zip"),
+        pytest.param(zipped(a=b"1", b=b"2"), "corrupt_object", id="two files"),
+        pytest.param(workbook({"011024": [["Time"]]})[:-40], "corrupt_object", id="cut short"),
+        pytest.param(b"\xd0\xcf\x11\xe0junk", "corrupt_object", id="no old workbook"),
+        pytest.param(zipped(a=b" " * (3 * MIB)), "oversized_object", id="bomb"),
+    ],
+)
+def test_an_archive_that_cannot_be_opened_is_refused_whole(body: bytes, rule: str):
+    readings = read(body, key="ITESTA12.xlsx", object_mib=2)
+    assert rules(readings) == [(rule, None, None)]
+    assert readings.is_refused
+
+
+def test_a_sheet_without_declared_columns_is_passed_over():
+    table = [["Time", "Temperature"], [], ["00:04:00", "56.8\u00a0°F"]]
+    body = workbook({"011024": table, "Notes": [["Legend"], ["by hand"]]})
+    assert instants(read(body, key="ITESTA12.xlsx")) == ["2024-09-30T22:04"]
+
+
+def test_a_workbooks_own_times_and_numbers_are_read():
+    table = [["Time", "Temperature", "UV"], [], [time(0, 4), "56.8\u00a0°F", 3]]
+    readings = read(workbook({"011024": table}), key="ITESTA12.xlsx")
+    assert (instants(readings), values(readings, "ultraviolet_index")) == (
+        ["2024-09-30T22:04"],
+        [3.0],
+    )
