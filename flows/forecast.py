@@ -24,41 +24,25 @@ WEEKLY: Final = Cron("0 22 * * 3", timezone="Europe/Paris")
 
 @flow(name="forecast_pipeline", validate_parameters=True)
 def forecast_pipeline(
-    lake: Annotated[
-        str | None,
-        Field(
-            description="Where raw objects are read: a folder or s3://bucket/prefix. "
-            "Empty: the setting LAKE_URI.",
-        ),
-    ] = None,
-    as_of: Annotated[
-        datetime | None,
-        Field(
-            description="Issue time: nothing at or after it trains a model. "
-            "Empty: the run's scheduled start. Give a past Wednesday to run it again.",
-        ),
-    ] = None,
-    horizon_days: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=31,
-            description="Days ahead, to the end of the last local day; 11 reach the Sunday of "
-            "the next ISO week.",
-        ),
-    ] = 11,
-    series: Annotated[
-        str,
-        Field(
-            description="Which series to forecast, as a pattern: rte:* or *:air_temperature.",
-        ),
-    ] = "*",
-    dry_run: Annotated[
-        bool,
-        Field(description="Do everything but write: neither the lake nor MongoDB changes."),
-    ] = False,
+    lake: str | None = None,
+    as_of: datetime | None = None,
+    horizon_days: Annotated[int, Field(ge=1, le=31)] = 11,
+    series: str = "*",
+    dry_run: bool = False,
 ) -> State[RunReport]:
-    """Read what landed, make one trusted history, forecast every series, publish, report."""
+    """Read what landed, make one trusted history, forecast every series, publish, report.
+
+    Args:
+        lake: Where raw objects are read: a folder or s3://bucket/prefix. Empty: the setting
+            LAKE_URI.
+        as_of: Issue time: nothing at or after it trains a model. Empty: the scheduled start of
+            this run. Give a past Wednesday to run it again.
+        horizon_days: Days ahead, to the end of the last local day; from a Wednesday, 11 reach the
+            Sunday of the next ISO week.
+        series: Which series to forecast, as a pattern: rte:* or *:air_temperature. A run of some
+            series is stored and not published.
+        dry_run: Do everything but write: neither the lake nor MongoDB changes.
+    """
     readings = extract(lake=lake, as_of=as_of, dry_run=dry_run)
     history = transform(readings)
     forecasts = forecast(history, horizon_days=horizon_days, series=series)

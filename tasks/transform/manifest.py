@@ -26,6 +26,8 @@ class Manifest(BaseModel):
     Attributes:
         inputs: objects that need not be read again, by (key, etag, source_hash).
         files: what this run added, sorted by key.
+        stations: what this run learned of stations, a row each: a later run that reads nothing
+            new must still know names, places and licences.
         quarantine_key: what it rejected; None: nothing.
     """
 
@@ -36,6 +38,7 @@ class Manifest(BaseModel):
     as_of: datetime
     inputs: tuple[ObjectOutcome, ...]
     files: tuple[ProcessedFile, ...]
+    stations: tuple[dict[str, str | float | None], ...]
     quarantine_key: str | None
     versions: dict[str, str]
 
@@ -69,6 +72,13 @@ def list_files(manifests: Iterable[Manifest]) -> tuple[ProcessedFile, ...]:
     return tuple(files[key] for key in sorted(files))
 
 
+def list_stations(manifests: Iterable[Manifest], newest: pl.DataFrame) -> pl.DataFrame:
+    """Give one row per station, sorted: what was said last, and a null never erases."""
+    known = [pl.DataFrame(m.stations, schema=newest.schema) for m in manifests]
+    told = pl.concat([*known, newest])
+    return told.group_by("station_id").agg(pl.all().drop_nulls().last()).sort("station_id")
+
+
 def plan_manifest(extracted: Extracted) -> Manifest | None:
     """Give the manifest of this run, its files still missing; None when nothing new was read.
 
@@ -89,6 +99,7 @@ def plan_manifest(extracted: Extracted) -> Manifest | None:
         as_of=as_of,
         inputs=inputs,
         files=(),
+        stations=tuple(extracted.stations.sort("station_id").to_dicts()),
         quarantine_key=rejected,
         versions=VERSIONS,
     )

@@ -20,9 +20,9 @@ def conclude_transform(extracted: Extracted, committed: Committed, history: Hist
     return Transformed(
         as_of=extracted.as_of,
         history=history.frame,
-        series=name_licences(history.series, extracted),
+        series=name_licences(history.series, extracted, committed.stations),
         gaps=history.gaps,
-        stations=extracted.stations,
+        stations=committed.stations,
         files=tuple(sorted((*committed.earlier, *own), key=lambda file: file.key)),
         manifest_key=committed.manifest_key,
         tally=replace(
@@ -35,12 +35,12 @@ def conclude_transform(extracted: Extracted, committed: Committed, history: Hist
     )
 
 
-def name_licences(series: pl.DataFrame, extracted: Extracted) -> pl.DataFrame:
+def name_licences(series: pl.DataFrame, extracted: Extracted, known: pl.DataFrame) -> pl.DataFrame:
     """Give every series the licence of its station, else that of its network's sources."""
     networks = {facts.network: facts.licence for facts in extracted.sources.values()}
     stations = {
         row["station_id"]: row["licence"] or networks.get(row["network"], "")
-        for row in extracted.stations.iter_rows(named=True)
+        for row in known.iter_rows(named=True)
     }
     network = pl.col("station_id").str.split(":").list.first()
     licence = pl.coalesce(

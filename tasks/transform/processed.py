@@ -25,7 +25,13 @@ from tasks.common.contracts import variables_of
 from tasks.common.errors import TerminalError
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, Part, ProcessedFile, SourceFacts
-from tasks.transform.manifest import MANIFESTS, list_files, plan_manifest, read_manifests
+from tasks.transform.manifest import (
+    MANIFESTS,
+    list_files,
+    list_stations,
+    plan_manifest,
+    read_manifests,
+)
 from tasks.transform.observations import Observed, build_observations, group_parts
 
 OBSERVATIONS: Final = "processed/v1/observations/"
@@ -76,11 +82,13 @@ class Committed:
     Attributes:
         earlier: files that older manifests name, sorted by key.
         fresh: files of this run, sorted by key; in a dry run they are in the scratch folder only.
+        stations: what is known of every station of the layer.
         manifest_key: None when nothing new was read, or in a dry run.
         duplicate: readings that lost to a later version in another object.
     """
 
     earlier: tuple[ProcessedFile, ...]
+    stations: pl.DataFrame
     fresh: tuple[ProcessedFile, ...] = ()
     manifest_key: str | None = None
     duplicate: int = 0
@@ -93,17 +101,18 @@ def commit_run(extracted: Extracted, layer: Layer) -> Committed:
         TerminalError: a manifest is unreadable, or other bytes hold a key of this run.
         UnbalancedCountsError: readings appeared or vanished.
     """
-    earlier = list_files(read_manifests(layer.store))
+    known = read_manifests(layer.store)
+    earlier, stations = list_files(known), list_stations(known, extracted.stations)
     manifest = plan_manifest(extracted)
     if manifest is None:
-        return Committed(earlier)
+        return Committed(earlier, stations)
     fresh, duplicate = _write_months(extracted, layer, manifest.manifest_id)
     if manifest.quarantine_key:
         layer.put(manifest.quarantine_key, encode_quarantine(extracted.quarantine))
     key = f"{MANIFESTS}{manifest.manifest_id}.json"
     complete = manifest.model_copy(update={"files": fresh})
     layer.put(key, complete.model_dump_json(indent=1).encode())
-    return Committed(earlier, fresh, None if layer.dry_run else key, duplicate)
+    return Committed(earlier, stations, fresh, None if layer.dry_run else key, duplicate)
 
 
 def _write_months(
