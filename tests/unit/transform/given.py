@@ -25,6 +25,7 @@ UNITS = {
     "wind_speed_of_gust": "mph",
     "wind_from_direction": "degree",
     "precipitation_increment": "mm",
+    "precipitation_amount_1h": "mm",
 }
 FACTS = SourceFacts("wu", "wu", 1, timedelta(minutes=5), UNITS, licence="see station")
 

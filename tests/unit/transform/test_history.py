@@ -148,6 +148,15 @@ def test_days_of_23_and_25_hours_lie_on_a_regular_daily_grid(tmp_path: Path):
     assert made.series.select("step_minutes", "gaps").row(0) == (1440, 0)
 
 
+def test_a_day_that_is_not_over_is_not_known(tmp_path: Path):
+    midnights = [datetime(2024, 11, day, tzinfo=PARIS).astimezone(UTC) for day in (3, 4, 5, 6)]
+    values = {"air_temperature_daily_mean": [5.0, 6.0, 7.0, 8.0]}
+    landed = Landed("a", readings(midnights, values, station="odre:32"), "daily")
+    made = run(extracted(tmp_path, landed, sources=(DAILY,), as_of=at("11-06 21:00")))
+    assert made.series["newest_at"].item() == midnights[2]
+    assert made.history["value"].to_list() == [5.0, 6.0, 7.0]
+
+
 @FEW
 @given(
     hour=st.integers(0, 72),
@@ -236,9 +245,13 @@ def test_a_later_run_corrects_an_earlier_one_whatever_comes_first(tmp_path: Path
 def test_two_sources_of_one_station_complete_each_other(tmp_path: Path):
     instants = every(30, 4, start="10-26 00:00")
     day_ahead = "electricity_demand_forecast_day_ahead"
-    odre = replace(DEMAND, id="odre", units={"electricity_demand": "MW", day_ahead: "MW"})
+    units = {"electricity_demand": "MW", day_ahead: "MW"}
+    eco2mix, odre = (replace(DEMAND, id=name, units=units) for name in ("eco2mix", "odre"))
     final = readings(
-        instants[:2], {"electricity_demand": [2000.0] * 2}, station="rte:32", maturity=1
+        instants[:2],
+        {"electricity_demand": [2000.0] * 2, day_ahead: [None] * 2},
+        station="rte:32",
+        maturity=1,
     )
     draft = readings(
         instants, {"electricity_demand": [1000.0] * 4, day_ahead: [900.0] * 4}, station="rte:32"
@@ -248,7 +261,7 @@ def test_two_sources_of_one_station_complete_each_other(tmp_path: Path):
             tmp_path,
             Landed("a", final, "eco2mix"),
             Landed("b", draft, "odre"),
-            sources=(DEMAND, odre),
+            sources=(eco2mix, odre),
         )
     )
     assert series(made, "rte:32:electricity_demand")["value"].to_list() == [2000.0, 1000.0]
@@ -264,6 +277,30 @@ def test_odd_minutes_are_no_gaps_but_holes_are(tmp_path: Path):
     assert made.series["gaps"].item() == sum(steps)
     assert steps == [3, 1, 4]
     assert made.series["longest_gap_h"].item() == pytest.approx(20 / 60)
+
+
+def test_stamps_that_wander_are_no_gaps(tmp_path: Path):
+    instants = [at("10-07 00:00") + (5 * n + (n * 7 % 3) - 1) * MINUTES for n in range(200)]
+    made = make(tmp_path, instants, {"relative_humidity": noisy(200)})
+    assert made.gaps.is_empty()
+    assert made.series["native_step_minutes"].item() == pytest.approx(5, abs=1)
+
+
+def test_a_variable_told_hourly_among_finer_rows_has_its_own_step(tmp_path: Path):
+    rain = [0.2 if n % 6 == 0 else None for n in range(144)]
+    made = make(tmp_path, every(10, 144, start="10-07 00:00"), {"precipitation_amount_1h": rain})
+    row = made.series.row(0, named=True)
+    assert (row["native_step_minutes"], row["present"], row["gaps"]) == (60, 24, 0)
+    assert hours_of(made, "precipitation_amount_1h") == [0.2] * 24
+
+
+def test_a_station_that_starts_where_another_ended_has_no_gap(tmp_path: Path):
+    first, second = (
+        readings(every(60, 40, start=start), {"relative_humidity": noisy(40)}, station=station)
+        for start, station in (("10-07 00:00", "wu:A"), ("10-17 00:00", "wu:B"))
+    )
+    made = run(extracted(tmp_path, Landed("a", pl.concat([first, second]))))
+    assert made.series["gaps"].to_list() == [0, 0]
 
 
 def test_a_hole_over_the_turn_of_a_month_is_one_gap(tmp_path: Path):

@@ -19,6 +19,7 @@ from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, ObjectOutcome
 from tasks.transform.manifest import Manifest, read_manifests
 from tests.unit.transform.given import (
+    FACTS,
     Landed,
     at,
     every,
@@ -157,6 +158,14 @@ def test_readings_that_vanish_on_the_way_stop_the_run(tmp_path: Path):
     parts = (replace(given.parts[0], rows=given.parts[0].rows + 1), *given.parts[1:])
     with pytest.raises(UnbalancedCountsError, match="3 came in, 2 are accounted for"):
         run(replace(given, parts=parts))
+
+
+def test_readings_outside_their_month_stop_the_run(tmp_path: Path):
+    given = october(tmp_path)
+    facts = replace(FACTS, label="end")
+    late = tuple(replace(part, month="2024-08") for part in given.parts)
+    with pytest.raises(UnbalancedCountsError, match="3 came in, 0 are accounted for"):
+        run(replace(given, parts=late, sources={facts.id: facts}))
 
 
 def test_other_bytes_under_a_key_of_ours_stop_the_run_before_its_manifest(tmp_path: Path):
