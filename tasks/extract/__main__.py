@@ -24,7 +24,10 @@ from tasks.extract.summary import summarise
 
 app = App(
     name="python -m tasks.extract",
-    help="Dry-run the declared sources on files; nothing is written anywhere.",
+    help="Dry-run the declared sources on files; nothing is written anywhere.\n\n"
+    "Examples: python -m tasks.extract eCO2mix_RTE_Hauts-de-France_2019.xls\n\n"
+    "python -m tasks.extract week.jsonl --source wunderground --first-day 2024-10-01 --json",
+    version_flags=[],
 )
 
 
@@ -36,9 +39,6 @@ def inspect_files(
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Read FILES by their sources and say what was read, kept and rejected.
-
-    Examples: `python -m tasks.extract eCO2mix_RTE_Hauts-de-France_2019.xls`;
-    `python -m tasks.extract week.jsonl --source wunderground --first-day 2024-10-01 --json`
 
     Args:
         files: Files as Airbyte or a download left them.

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
-
-BLOCK_BYTES: Final = 16 << 20
-"""Enough for Polars to use every core, little enough to keep memory flat."""
 
 
 class Limits(NamedTuple):
@@ -29,12 +26,13 @@ class RefusedError(Exception):
 
 
 class Reject(NamedTuple):
-    """A record that could not be read: rule, physical line from 1, reason, original text."""
+    """What could not be read: a cell, or (without a column) a record, or (nor line) an object."""
 
     rule: str
-    line: int
+    line: int | None
+    column: str | None
     reason: str
-    raw: str
+    raw: str | None
 
 
 class Batch(NamedTuple):
@@ -45,9 +43,9 @@ class Batch(NamedTuple):
     """
 
     frame: pl.DataFrame
-    rejects: tuple[Reject, ...] = ()
+    rejects: list[Reject] = []  # noqa: RUF012 - never changed in place
     unknown: tuple[str, ...] = ()
-    stations: tuple[dict[str, Any], ...] = ()
+    stations: list[dict[str, Any]] = []  # noqa: RUF012
 
 
 @dataclass(frozen=True)
@@ -61,54 +59,45 @@ class Block:
 
 
 def split_blocks(chunks: Iterable[bytes | memoryview], line_bytes: int) -> Iterator[Block]:
-    """Cut a stream at line ends; a line beyond the limit is given up without being held."""
-    line, parts = 1, list[memoryview]()
-    stream = _slice(chunks)
-    for piece in stream:
-        parts.append(piece)
-        size = sum(map(len, parts))
-        if size < BLOCK_BYTES and len(piece) < size:
-            continue
-        if cut := bytes(piece).rfind(b"\n") + 1:
-            body = b"".join([*parts[:-1], piece[:cut]])
+    """Give a block per chunk, cut at its last line end.
+
+    A line beyond the limit is given up without being held.
+    """
+    line, parts = 1, list[bytes | memoryview]()
+    stream = iter(chunks)
+    for chunk in stream:
+        if cut := bytes(chunk).rfind(b"\n") + 1:
+            body = b"".join([*parts, chunk[:cut]])
             yield Block(line, body, ends := body.count(b"\n"))
-            line, parts = line + ends, [piece[cut:]]
-        elif size > line_bytes:
-            yield Block(line, b"".join(parts)[:RAW_LIMIT], 1, is_cut=True)
+            line, parts = line + ends, [chunk[cut:]]
+        elif sum(map(len, parts)) + len(chunk) > line_bytes:
+            yield Block(line, b"".join([*parts, chunk[:RAW_LIMIT]])[:RAW_LIMIT], 1, is_cut=True)
             line, parts = line + 1, _skip_line(stream)
+        else:
+            parts.append(chunk)
     if rest := b"".join(parts):
         yield Block(line, rest, rest.count(b"\n"))
 
 
-def _skip_line(stream: Iterator[memoryview]) -> list[memoryview]:
-    for piece in stream:
-        if (end := bytes(piece).find(b"\n")) >= 0:
-            return [piece[end + 1 :]]
+def _skip_line(stream: Iterator[bytes | memoryview]) -> list[bytes | memoryview]:
+    for chunk in stream:
+        if (end := bytes(chunk).find(b"\n")) >= 0:
+            return [chunk[end + 1 :]]
     return []
 
 
-def _slice(chunks: Iterable[bytes | memoryview]) -> Iterator[memoryview]:
-    for chunk in chunks:
-        view = memoryview(chunk)
-        yield from (view[at : at + BLOCK_BYTES] for at in range(0, len(view), BLOCK_BYTES))
-
-
-def drop_long_lines(block: Block, line_bytes: int) -> tuple[Block, tuple[Reject, ...]]:
+def drop_long_lines(block: Block, line_bytes: int) -> tuple[Block, list[Reject]]:
     """Empty the lines beyond the limit, so that the others keep their numbers."""
     if not block.is_cut and len(block.body) <= line_bytes:
-        return block, ()
-    lines = block.body.split(b"\n")
-    rejects = tuple(
-        reject_long_line(number, line, line_bytes)
-        for number, line in enumerate(lines, block.first_line)
-        if block.is_cut or len(line) > line_bytes
-    )
-    gone = {reject.line - block.first_line for reject in rejects}
-    body = b"\n".join(b"" if at in gone else line for at, line in enumerate(lines))
+        return block, []
+    lines = dict(enumerate(block.body.split(b"\n"), block.first_line))
+    long = {n: line for n, line in lines.items() if block.is_cut or len(line) > line_bytes}
+    body = b"\n".join((lines | dict.fromkeys(long, b"")).values())
+    rejects = [reject_long_line(number, line, line_bytes) for number, line in long.items()]
     return Block(block.first_line, body, block.ends), rejects
 
 
 def reject_long_line(line: int, head: bytes, line_bytes: int) -> Reject:
     """Tell of a line beyond the limit."""
     reason = f"longer than {line_bytes >> 20} MiB (MAX_LINE_MIB)"
-    return Reject("line_too_long", line, reason, head[:RAW_LIMIT].decode(errors="replace"))
+    return Reject("line_too_long", line, None, reason, head[:RAW_LIMIT].decode(errors="replace"))

@@ -91,16 +91,9 @@ def match_source(key: str, sources: Iterable[Source]) -> Source | None:
 
 def _measure(key: str, source: Source) -> int:
     """Give the number of letters of the longest glob that matches the key or a tail of it."""
-    steps = key.casefold().strip("/").split("/")
-    tails = ["/".join(steps[at:]) for at in range(len(steps))]
-    return max(
-        (
-            sum(letter not in "*?" for letter in glob)
-            for glob in source.match
-            if any(fnmatchcase(tail, glob.casefold()) for tail in tails)
-        ),
-        default=0,
-    )
+    folded, globs = f"/{key.casefold()}", [glob.casefold() for glob in source.match]
+    matching = (glob for glob in globs if fnmatchcase(folded, f"*/{glob}"))
+    return max((sum(letter not in "*?" for letter in glob) for glob in matching), default=0)
 
 
 def give_facts(sources: Mapping[str, Source]) -> dict[str, SourceFacts]:

@@ -6,12 +6,13 @@ encoded, their distinct texts are read, and the results are gathered back.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
+from tasks.extract.blocks import Reject
 from tasks.extract.declaration import FieldRule, Source
 
 _NUMBER: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?:\s*([^\d\s.,:_+-]\D*))?")
@@ -24,10 +25,12 @@ _COMPASS: Final = {point: at * 22.5 for at, point in enumerate(_POINTS.split())}
 }
 """Sixteen points in degrees; Weather Underground spells the cardinal ones out."""
 
-CELLS: Final = pl.Schema(
-    {"rule": pl.String, "line": pl.UInt32, "column": pl.String, "raw": pl.String}
-)
-"""One row per cell that could not be read."""
+REASONS: Final = {
+    "not_a_number": "the cell is no number",
+    "not_finite": "the cell is not finite",
+    "unexpected_suffix": "the cell ends with an undeclared text, so its unit is in doubt",
+}
+"""Why a cell was rejected."""
 
 
 class Cell(NamedTuple):
@@ -72,23 +75,21 @@ class CellReader:
         self._missing = {text.casefold() for text in source.missing}
         self._known: dict[str, dict[str, Cell]] = {name: {} for name in source.fields}
 
-    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
         """Replace each variable's text by its number; what is missing or unreadable is null.
 
         Two columns are added: `is_blank` (the record delivered no value) and `is_faulty` (it
-        delivered one that could not be read). The second frame is CELLS.
+        delivered one that could not be read). Each such cell is rejected.
         """
         names = [name for name in self._known if name in frame.columns]
         values = map_texts(frame, {name: self._value_of(name) for name in names}, pl.Float64())
         faulty = [name for name in names if any(c.rule for c in self._known[name].values())]
         rules = map_texts(frame, {name: self._rule_of(name) for name in faulty}, pl.String())
-        typed = frame.with_columns(
-            *values,
-            is_faulty=pl.any_horizontal(pl.lit(value=False), *(r.is_not_null() for r in rules)),
-        )
-        no_value = pl.all_horizontal(pl.col(names).is_null()) if names else pl.lit(value=True)
+        is_faulty = pl.any_horizontal(pl.lit(value=False), *(r.is_not_null() for r in rules))
+        no_value = pl.all_horizontal(pl.lit(value=True), pl.col(names).is_null())
+        typed = frame.with_columns(*values, is_faulty=is_faulty)
         typed = typed.with_columns(is_blank=no_value & ~pl.col("is_faulty"))
-        return typed, pl.concat([CELLS.to_frame(), *(_list_faults(frame, rule) for rule in rules)])
+        return typed, [reject for rule in rules for reject in _list_faults(frame, rule)]
 
     def _value_of(self, name: str) -> Read:
         return lambda text: self._cell(name, text).value
@@ -130,14 +131,10 @@ def read_number(text: str, suffixes: tuple[str, ...] = ()) -> Cell:
     return Cell(value)
 
 
-def _list_faults(frame: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
-    faulty = rules.is_not_null()
-    return frame.filter(faulty).select(
-        rule=rules.filter(faulty),
-        line="line",
-        column=pl.lit(rules.name),
-        raw=pl.col(rules.name).str.head(RAW_LIMIT),
-    )
+def _list_faults(frame: pl.DataFrame, rules: pl.Series) -> Iterator[Reject]:
+    cells = frame.select("line", raw=rules.name, rule=rules).drop_nulls("rule")
+    for line, raw, rule in cells.iter_rows():
+        yield Reject(rule, line, rules.name, REASONS[rule], raw[:RAW_LIMIT])
 
 
 def decode_counters(frame: pl.DataFrame, source: Source) -> pl.DataFrame:

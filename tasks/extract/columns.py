@@ -17,18 +17,15 @@ STATION_KEY: Final = "@station"
 
 
 def fold(text: str) -> str:
-    """Fold a name: no accents, no case, `_` and blanks alike; Airbyte's flattening undone.
+    """Fold a name: no accents, no case, `_`, `-` and blanks alike; Airbyte's flattening undone.
 
     >>> fold("_airbyte_data.Code INSEE_Région"), fold("TMin (°C)")
     ('code insee region', 'tmin (°c)')
     """
     plain = unicodedata.normalize("NFKD", text.removeprefix("_airbyte_data.").strip("\ufeff"))
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return (
-        re.sub(r"[_\s]+", " ", letters.replace("\ufffd", "?").replace("\u2019", "'"))
-        .strip()
-        .casefold()
-    )
+    letters = letters.replace("\ufffd", "?").replace("\u2019", "'").casefold()
+    return re.sub(r"[-_\s]+", " ", letters).strip()
 
 
 def is_same(delivered: str, declared: str) -> bool:

@@ -1,8 +1,8 @@
 """The vocabulary in which a source is declared: one YAML file, no code.
 
 Every key is described here; unknown keys, units, zones, variables and decoders are refused.
-Columns are found by name after folding: accents and case do not count, `_` and blanks are the
-same, and a `?` in the file stands for any one character (a spreadsheet's lost accent).
+Columns are found by name after folding: accents and case do not count, `_`, `-` and blanks
+are the same, and a `?` in the file stands for any one character (a spreadsheet's lost accent).
 """
 
 import datetime as dt

@@ -35,17 +35,17 @@ Lines = list[tuple[int, str]]
 """Physical number and text of each line."""
 
 
-def _list_lines(body: bytes, source: Source, line_bytes: int) -> tuple[Lines, tuple[Reject, ...]]:
+def _list_lines(body: bytes, source: Source, line_bytes: int) -> tuple[Lines, list[Reject]]:
     """Give the lines that hold something, and reject those beyond the limit."""
     texts = (text.removesuffix("\r") for text in _decode(body).split("\n"))
     lines = [(number, text) for number, text in enumerate(texts, 1) if text]
     for pattern in source.footer:
         lines = [one for one in lines if not fnmatchcase(one[1], pattern)]
-    rejects = tuple(
+    rejects = [
         reject_long_line(number, text[:RAW_LIMIT].encode(), line_bytes)
         for number, text in lines
         if len(text) > line_bytes
-    )
+    ]
     return [one for one in lines if len(one[1]) <= line_bytes], rejects
 
 
@@ -63,13 +63,13 @@ def _count_found(header: str, separator: str, source: Source) -> int:
     return len(find_columns(next(csv.reader([header], delimiter=separator)), source).found)
 
 
-def _drop_ragged(lines: Lines, separator: str) -> tuple[Lines, tuple[Reject, ...]]:
+def _drop_ragged(lines: Lines, separator: str) -> tuple[Lines, list[Reject]]:
     """Take out lines with more cells than the header: nobody knows which cell is which."""
     most = lines[0][1].count(separator)
     reason = f"more cells than the {most + 1} of the header"
     ragged = {n: t for n, t in lines if t.count(separator) > most and _QUOTE not in t}
-    rejects = (Reject("too_many_cells", n, reason, t[:RAW_LIMIT]) for n, t in ragged.items())
-    return [one for one in lines if one[0] not in ragged], tuple(rejects)
+    rejects = [Reject("too_many_cells", n, None, reason, t[:RAW_LIMIT]) for n, t in ragged.items()]
+    return [one for one in lines if one[0] not in ragged], rejects
 
 
 def _parse(lines: Lines, separator: str) -> pl.DataFrame:

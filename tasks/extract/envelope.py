@@ -90,7 +90,7 @@ def read_values(values: Iterable[tuple[int, object]], source: Source) -> Batch:
             stations += _list_stations(payload, source)
         except ValueError as error:
             rejects.append(_reject(line, value, error))
-    return _tabulate(rows, source)._replace(rejects=tuple(rejects), stations=tuple(stations))
+    return _tabulate(rows, source)._replace(rejects=rejects, stations=stations)
 
 
 def _list_records(payload: Record, source: Source) -> Iterator[Record]:
@@ -128,7 +128,7 @@ def _follow(payload: Record, path: str) -> Mapping[str, list[Any]] | list[Any]:
 def _reject(line: int, value: object, error: ValueError) -> Reject:
     text = value if isinstance(value, bytes) else orjson.dumps(value)
     rule = "bad_utf8" if isinstance(error, UnicodeDecodeError) else "bad_json"
-    return Reject(rule, line, str(error), text[:RAW_LIMIT].decode(errors="replace"))
+    return Reject(rule, line, None, str(error), text[:RAW_LIMIT].decode(errors="replace"))
 
 
 def _tabulate(rows: list[dict[str, Any]], source: Source) -> Batch:

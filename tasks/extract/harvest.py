@@ -86,11 +86,14 @@ class Harvest:
         sha256 = None
         try:
             body = fetch(ref)
+        except TerminalError as error:
+            is_corrupt = isinstance(error, CorruptObjectError)
+            rule = "corrupt_object" if is_corrupt else "unreadable_object"
+            readings = refuse_object(origin, rule, str(error))
+        else:
             sha256 = hashlib.sha256(body).hexdigest()
             batches = read_batches(ref.key, body, source, self.limits)
             readings = read_object(batches, source, origin)
-        except CorruptObjectError as error:
-            readings = refuse_object(origin, "corrupt_object", str(error))
         folder = self.scratch / source.id / str(len(self.outcomes))
         self.parts += spill_readings(readings.frame, folder, ref, source)
         ids = readings.frame["station_id"].unique().sort()

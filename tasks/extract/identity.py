@@ -1,17 +1,18 @@
 """Who said it, and how finally: station, vintage, Airbyte's generation and instant."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
+import orjson
 import polars as pl
 
-from tasks.common.contracts import INSTANT, QUARANTINE, RAW_LIMIT
-from tasks.extract.blocks import RefusedError
-from tasks.extract.cells import CELLS, map_column
+from tasks.common.contracts import INSTANT, QUARANTINE
+from tasks.extract.blocks import RefusedError, Reject
+from tasks.extract.cells import map_column
 from tasks.extract.columns import contains, fold, is_same
 from tasks.extract.declaration import MaturityRule, Source
 from tasks.extract.envelope import parse_json
@@ -30,11 +31,11 @@ class Origin:
     modified_at: datetime
     first_day: date | None = None
 
-    def stamp(self, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-        """Give QUARANTINE from rows of rule, line, column, reason, raw."""
-        schema = {name: QUARANTINE[name] for name in ("rule", "line", "column", "reason", "raw")}
-        frame = pl.DataFrame(rows, schema=schema, orient="row")
+    def stamp(self, rejects: Iterable[Reject]) -> pl.DataFrame:
+        """Give QUARANTINE of what was rejected."""
+        schema = {name: QUARANTINE[name] for name in Reject._fields}
         stamps = {"key": self.key, "etag": self.etag, "source_id": self.source_id}
+        frame = pl.DataFrame(list(rejects), schema=schema, orient="row")
         return frame.with_columns(pl.lit(v).alias(k) for k, v in stamps.items()).select(*QUARANTINE)
 
 
@@ -118,27 +119,24 @@ def parse_extraction(text: str) -> datetime | None:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
-def list_changes(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give CELLS of the values that Airbyte says it nulled or cut."""
+def list_changes(frame: pl.DataFrame) -> list[Reject]:
+    """Give the cells that Airbyte says it nulled or cut on their way."""
     if "@changes" not in frame.columns:
-        return CELLS.to_frame()
-    rows = [
-        ("changed_by_airbyte", line, str(change.get("field")), str(change)[:RAW_LIMIT])
-        for text, line in frame.select("@changes", "line").filter(_has_changes).iter_rows()
-        for change in _parse_changes(text)
-    ]
-    return pl.DataFrame(rows, schema=CELLS, orient="row")
-
-
-_has_changes: Final = (pl.col("@changes") != "[]") & ~pl.col("@changes").str.contains(
-    r'"changes"\s*:\s*\[\s*\]'
-)
-
-
-def _parse_changes(text: str) -> list[dict[str, Any]]:
-    try:
-        parsed = parse_json(text)
-    except ValueError:
         return []
-    changes = parsed.get("changes") if isinstance(parsed, dict) else parsed
-    return [change for change in changes or [] if isinstance(change, dict)]
+    changes = map_column(frame["@changes"], _read_changes, pl.List(pl.String))
+    changed = frame.select("line", changes.alias("change")).drop_nulls().explode("change")
+    reason = "Airbyte nulled or cut the value (_airbyte_meta.changes)"
+    return [
+        Reject("changed_by_airbyte", line, str(parse_json(text).get("field")), reason, text)
+        for line, text in changed.iter_rows()
+    ]
+
+
+def _read_changes(text: str) -> list[str] | None:
+    """Give the changes as JSON texts; None without any (`[]`, `{"changes":[],"sync_id":18}`)."""
+    try:
+        told = parse_json(text)
+    except ValueError:
+        return None
+    changes = told.get("changes") if isinstance(told, dict) else told
+    return [orjson.dumps(c).decode() for c in changes or () if isinstance(c, dict)] or None

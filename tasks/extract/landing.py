@@ -41,7 +41,8 @@ def read_known(output: ObjectStore) -> Known:
 def _list_inputs(body: bytes, key: str) -> Iterator[tuple[str, str, str]]:
     try:
         for entry in orjson.loads(body)["inputs"]:
-            yield entry["key"], entry["etag"], entry["source_hash"] or ""
+            if entry["sha256"]:  # else its bytes could not be had: they are worth another try
+                yield entry["key"], entry["etag"], entry["source_hash"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         msg = f"Manifest {key!r} is unreadable ({error!r}); restore it from the bucket's versions."
         raise TerminalError(msg) from None

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from backports import zstd
 
-from tasks.extract import blocks
-from tasks.extract.blocks import split_blocks
-from tests.unit.extract.given import ENVELOPE, MIB, line, lines, read, row, rules, values
+from tasks.extract.blocks import Limits, split_blocks
+from tasks.extract.ndjson import read_json
+from tests.unit.extract.given import ENVELOPE, MIB, SOURCES, line, lines, read, row, rules, values
 
 GOOD = line(row("00:04:00")) + b"\n"
 LAST = line(row("00:09:00")) + b"\n"
@@ -118,18 +118,19 @@ def test_an_object_without_content_is_told_of_and_harms_nothing(body: bytes):
     assert readings.tally.kept == 0
 
 
-def test_line_numbers_hold_across_blocks(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
+def test_line_numbers_hold_across_blocks():
     rows = [row(f"{at // 60:02d}:{at % 60:02d}:00") for at in range(60)]
     body = lines(rows[:30]) + b"oops\n\n" + lines(rows[30:])
-    readings = read(body)
-    assert readings.frame["line"].to_list() == [*range(1, 31), *range(33, 63)]
-    assert rules(readings) == [("bad_json", 31, None)]
+    chunks = [body[at : at + 1000] for at in range(0, len(body), 1000)]
+    found = list(read_json(chunks, SOURCES["wunderground"], Limits(MIB, MIB)))
+    numbers = [number for batch in found for number in batch.frame["line"]]
+    assert len(found) > 10
+    assert numbers == [*range(1, 31), *range(33, 63)]
+    assert [reject.line for batch in found for reject in batch.rejects] == [31]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_blocks_are_the_stream_cut_at_line_ends(size: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
+def test_blocks_are_the_stream_cut_at_line_ends(size: int):
     stream = b"a\nbb\n\n" + b"c" * 40 + b"\ndd"
     chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
     found = list(split_blocks(chunks, 64))

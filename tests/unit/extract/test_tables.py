@@ -75,7 +75,7 @@ def test_vintages_are_ordered_by_their_words(nature: str, rank: int):
     ("region", "station"),
     [
         ("Île-de-France", "rte:11"),
-        ("Ile de France", None),
+        ("Ile de France", "rte:11"),
         ("?le-de-France", "rte:11"),
         ("Provence-Alpes-Côte d'Azur", "rte:93"),
         ("France", "rte:FR"),
