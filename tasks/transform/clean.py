@@ -80,11 +80,13 @@ def _mark(flags: pl.Series, rows: pl.Series | None) -> pl.Series:
 
 def _find_suspects(values: pl.DataFrame, names: list[str]) -> dict[str, pl.Series]:
     """Give, per variable that has any, the `row` of its suspects; no value may be null."""
+    if not names or values.is_empty():
+        return {}
     same = pl.col("station_id") == pl.col("station_id").shift(1)
     hours = pl.when(same).then(pl.col("at").diff().dt.total_microseconds() / 3.6e9)
     values = values.with_columns(hours=hours).with_columns(root=pl.col("hours").sqrt())
     steps = values.group_by("station_id").agg(step=pl.col("hours").median()).drop_nulls()
-    if not names or steps.is_empty():
+    if steps.is_empty():
         return {}
     # One pass asks of every variable whether there is anything to look for: mostly not.
     longest = steps.select(pl.col("step").max()).item()

@@ -36,7 +36,6 @@ Fetch = Callable[[ProcessedFile], bytes]
 Month = tuple[pl.DataFrame, timedelta]
 """Observations of one month, sorted by station and instant, and the step their source declares."""
 
-
 Measured = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 """Values on the grid, then what `measure_month` gives."""
 

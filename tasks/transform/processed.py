@@ -57,9 +57,9 @@ class Layer:
     def fetch(self, file: ProcessedFile) -> bytes:
         """Give the bytes of a file: this run's own, or the store's, verified by sha256."""
         own = self.scratch / file.key
-        return (
-            own.read_bytes() if own.exists() else self.store.get_bytes(file.key, sha256=file.sha256)
-        )
+        if own.exists():
+            return own.read_bytes()
+        return self.store.get_bytes(file.key, sha256=file.sha256)
 
     def put(self, key: str, body: bytes) -> None:
         """Put an object; a dry run does not.

@@ -5,7 +5,6 @@ failed a check leave the same hole. Holes are counted in native steps: `gaps` of
 number of missing steps, the table of gaps has one row per stretch of them.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -45,60 +44,49 @@ _LATE: Final = 1.5
 def measure_month(frame: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give what a month holds of each series, and the holes between its values.
 
-    The first: station_id, variable, first_at and newest_at (null without a trusted value),
-    present, suspect, failed, step (minutes). The second: station_id, variable, start_at, steps,
-    step.
+    The first: station_id, variable, step (minutes), first_at and newest_at (null without a
+    trusted value), present, suspect, failed. The second: station_id, variable, step, start_at,
+    steps.
 
     Args:
         frame: observations, sorted by station and instant.
         steps: native step in minutes per station and variable.
     """
-    spans, holes = zip(*_measure_variables(frame, steps), strict=True)
+    spans, holes = [], []
+    shared: tuple[pl.DataFrame, pl.DataFrame] | None = None
+    for name in variables_of(frame):
+        rows = frame.select("station_id", "at", flag=f"{name}__flag")
+        mine = steps.select("station_id", step=name)
+        whole = rows["flag"].max() in (Flag.PASS, Flag.NOT_EVALUATED)
+        measured = (whole and shared) or _measure_rows(rows, mine)
+        if whole:  # variables that are trusted in every row share what is told of it
+            shared = measured
+        span, hole = measured
+        variable = pl.lit(name).alias("variable")
+        spans.append(span.with_columns(variable))
+        holes.append(hole.with_columns(variable))
     return pl.concat(spans), pl.concat(holes)
 
 
-def _measure_variables(
-    frame: pl.DataFrame, steps: pl.DataFrame
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    names = variables_of(frame)
-    whole = [n for n in names if frame[f"{n}__flag"].max() in (Flag.PASS, Flag.NOT_EVALUATED)]
-    if whole:  # variables that are trusted in every row share their rows
-        span, hole = _measure_rows(frame, steps.select("station_id", step=whole[0]))
-        span = span.with_columns(suspect=pl.lit(0, pl.UInt32), failed=pl.lit(0, pl.UInt32))
-        for name in whole:
-            yield _name_variable(span, name), _name_variable(hole, name)
-    for name in sorted(set(names) - set(whole)):
-        flag = pl.col(f"{name}__flag")
-        trusted = frame.filter(flag <= Flag.NOT_EVALUATED)
-        step = steps.select("station_id", step=name)
-        span, hole = _measure_rows(trusted, step)
-        counts = (
-            frame.filter(flag != Flag.MISSING)
-            .group_by("station_id")
-            .agg(suspect=(flag == Flag.SUSPECT).sum(), failed=(flag == Flag.FAIL).sum())
-        )
-        span = counts.join(step, on="station_id").join(
-            span.drop("step"), on="station_id", how="left"
-        )
-        yield _name_variable(span, name), _name_variable(hole, name)
-
-
 def _measure_rows(rows: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    span = (
-        rows.group_by("station_id")
-        .agg(
-            first_at=pl.col("at").first(),
-            newest_at=pl.col("at").last(),
-            present=pl.len(),
-        )
-        .join(steps, on="station_id")
+    flag, at = pl.col("flag"), pl.col("at")
+    trusted = rows.filter(flag <= Flag.NOT_EVALUATED)
+    present = trusted.group_by("station_id").agg(
+        first_at=at.min(), newest_at=at.max(), present=pl.len()
+    )
+    refused = (
+        rows.filter(flag.is_in([Flag.SUSPECT, Flag.FAIL]))
+        .group_by("station_id")
+        .agg(suspect=(flag == Flag.SUSPECT).sum(), failed=(flag == Flag.FAIL).sum())
+    )
+    span = present.join(refused, on="station_id", how="full", coalesce=True).with_columns(
+        pl.col("present", "suspect", "failed").fill_null(0)
     )
     same = pl.col("station_id") == pl.col("station_id").shift(1)
-    least = steps["step"].min()
-    distant = rows.select(
-        "station_id", before=pl.when(same).then(pl.col("at").shift(1)), at="at"
-    ).filter(_minutes() > _LATE * pl.lit(least))
-    return span, find_holes(distant.join(steps, on="station_id"))
+    least = _LATE * steps.select(pl.col("step").min()).item()
+    distant = trusted.select("station_id", "at", before=pl.when(same).then(at.shift(1)))
+    holes = find_holes(distant.filter(_minutes() > least).join(steps, on="station_id"))
+    return span.join(steps, on="station_id"), holes
 
 
 def _minutes() -> pl.Expr:
@@ -111,12 +99,6 @@ def find_holes(neighbours: pl.DataFrame) -> pl.DataFrame:
     count = (_minutes() / pl.col("step")).round().cast(pl.Int64) - 1
     missing = neighbours.filter(_minutes() > _LATE * pl.col("step"))
     return missing.with_columns(start_at=start, steps=count).drop("before", "at")
-
-
-def _name_variable(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    columns = ("first_at", "newest_at", "present", "suspect", "failed", "start_at", "steps", "step")
-    kept = [column for column in columns if column in table.columns]
-    return table.select("station_id", pl.lit(name).alias("variable"), *kept)
 
 
 def summarise_series(

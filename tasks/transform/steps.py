@@ -13,6 +13,10 @@ from tasks.common.contracts import Flag, variables_of
 _FEWEST: Final = 2
 """Distances below which a rhythm cannot be told."""
 
+_DENSE: Final = 0.75
+"""Share of a station's rows from which a variable has the rhythm of the rows: then two thirds of
+its distances are theirs."""
+
 
 def measure_steps(frame: pl.DataFrame, declared: timedelta) -> pl.DataFrame:
     """Give the native step of every variable of every station, in minutes, never null.
@@ -25,18 +29,19 @@ def measure_steps(frame: pl.DataFrame, declared: timedelta) -> pl.DataFrame:
         declared: step of their source.
     """
     names = variables_of(frame)
-    missing = frame.select((pl.col(f"{n}__flag") == Flag.MISSING).any().alias(n) for n in names)
-    holey = {
-        n: pl.col("at").filter(pl.col(f"{n}__flag") != Flag.MISSING)
-        for n in names
-        if missing[n].item()
-    }
-    steps = frame.group_by("station_id", maintain_order=True).agg(
+    delivered = {name: pl.col(f"{name}__flag") != Flag.MISSING for name in names}
+    holey = [name for name in names if frame[f"{name}__flag"].max() == Flag.MISSING]
+    stations = frame.group_by("station_id", maintain_order=True)
+    shares = stations.agg(delivered[name].mean().alias(name) for name in holey)
+    thin = shares.select(pl.col(name).is_between(0, _DENSE, "none").any() for name in holey)
+    sparse = [name for name in holey if thin[name].item()]
+    steps = stations.agg(
         _typical(pl.col("at")).alias("every_row"),
-        *(_typical(instants).alias(name) for name, instants in holey.items()),
+        *(_typical(pl.col("at").filter(delivered[name])).alias(name) for name in sparse),
     )
     minutes = declared / timedelta(minutes=1)
-    measured = (pl.col(n if n in holey else "every_row").fill_null(minutes).alias(n) for n in names)
+    source = {name: name if name in sparse else "every_row" for name in names}
+    measured = (pl.col(source[name]).fill_null(minutes).alias(name) for name in names)
     return steps.select("station_id", *measured)
 
 
