@@ -18,7 +18,7 @@ from tasks.common.objects import ObjectRef
 from tasks.common.settings import load_settings
 from tasks.extract.catalogue import load_sources, match_source
 from tasks.extract.declaration import Source
-from tasks.extract.harvest import Harvest
+from tasks.extract.harvest import harvest_objects
 from tasks.extract.landing import settle
 from tasks.extract.summary import summarise
 
@@ -48,18 +48,15 @@ def inspect_files(
     """
     settings, day = load_settings(), _parse_day(first_day)
     sources = load_sources(settings.sources_dir)
-    harvest = Harvest.within(settings)
-    for path in _check_files(files):
-        ref = _refer(path)
-        chosen = _choose_source(ref.key, sources, source)
-        if chosen is None:
-            harvest.outcomes.append(settle(ref, None, "unmatched"))
-        else:
-            harvest.gather(ref, chosen, lambda ref: Path(ref.key).read_bytes(), first_day=day)
-    if all(outcome.source_id is None for outcome in harvest.outcomes):
+    refs = [_refer(path) for path in _check_files(files)]
+    chosen = [(ref, _choose_source(ref.key, sources, source)) for ref in refs]
+    unread = [(ref, one) for ref, one in chosen if one is not None]
+    if not unread:
         msg = f"No source matches {files[0]}; name one with --source: {', '.join(sources)}."
         raise ConfigurationError(msg)
-    told = summarise(harvest, sources)
+    harvest = harvest_objects(unread, _fetch, settings, first_day=day)
+    unmatched = [settle(ref, None, "unmatched") for ref, one in chosen if one is None]
+    told = summarise(harvest, sources, unmatched)
     if json:
         sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
     else:
@@ -88,6 +85,10 @@ def _refer(path: Path) -> ObjectRef:
     stat = path.stat()
     modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
     return ObjectRef(path.resolve().as_posix(), "", stat.st_size, modified_at)
+
+
+def _fetch(ref: ObjectRef) -> bytes:
+    return Path(ref.key).read_bytes()
 
 
 def _choose_source(key: str, sources: dict[str, Source], source_id: str | None) -> Source | None:

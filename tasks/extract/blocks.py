@@ -2,18 +2,24 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
 
+_TAIL_BYTES: Final = 1 << 16
+
 
 class Limits(NamedTuple):
-    """Bounds of what is read: bytes of a decompressed object, bytes of one line."""
+    """Bounds of what is read, in bytes: a decompressed object, one line, one block of lines.
+
+    A block is enough for Polars to use every core, and little enough to keep memory flat.
+    """
 
     object_bytes: int
     line_bytes: int
+    block_bytes: int = 16 << 20
 
 
 class RefusedError(Exception):
@@ -58,32 +64,40 @@ class Block:
     is_cut: bool = False
 
 
-def split_blocks(chunks: Iterable[bytes | memoryview], line_bytes: int) -> Iterator[Block]:
-    """Give a block per chunk, cut at its last line end.
+def split_blocks(chunks: Iterable[bytes | memoryview], limits: Limits) -> Iterator[Block]:
+    """Gather chunks into blocks that end at a line end.
 
     A line beyond the limit is given up without being held.
     """
-    line, parts = 1, list[bytes | memoryview]()
+    line, parts, cut = 1, list[bytes | memoryview](), 0
     stream = iter(chunks)
     for chunk in stream:
-        if cut := bytes(chunk).rfind(b"\n") + 1:
-            body = b"".join([*parts, chunk[:cut]])
+        end = _find_last_line_end(chunk)
+        if cut and (not end or sum(map(len, parts)) >= limits.block_bytes):
+            body = b"".join([*parts[:-1], parts[-1][:cut]])
             yield Block(line, body, ends := body.count(b"\n"))
-            line, parts = line + ends, [chunk[cut:]]
-        elif sum(map(len, parts)) + len(chunk) > line_bytes:
-            yield Block(line, b"".join([*parts, chunk[:RAW_LIMIT]])[:RAW_LIMIT], 1, is_cut=True)
-            line, parts = line + 1, _skip_line(stream)
-        else:
-            parts.append(chunk)
+            line, parts = line + ends, [parts[-1][cut:]]
+        parts, cut = [*parts, chunk], end
+        if not cut and sum(map(len, parts)) > limits.line_bytes:
+            yield Block(line, b"".join(parts)[:RAW_LIMIT], 1, is_cut=True)
+            line, parts = line + 1, [_skip_line(stream)]
+            cut = _find_last_line_end(parts[0])
     if rest := b"".join(parts):
         yield Block(line, rest, rest.count(b"\n"))
 
 
-def _skip_line(stream: Iterator[bytes | memoryview]) -> list[bytes | memoryview]:
+def _find_last_line_end(chunk: bytes | memoryview) -> int:
+    """Give the position after the last line end, 0 without one; look near the end first."""
+    near = max(0, len(chunk) - _TAIL_BYTES)
+    found = bytes(chunk[near:]).rfind(b"\n") + 1
+    return near + found if found else bytes(chunk[:near]).rfind(b"\n") + 1
+
+
+def _skip_line(stream: Iterator[bytes | memoryview]) -> bytes | memoryview:
     for chunk in stream:
         if (end := bytes(chunk).find(b"\n")) >= 0:
-            return [chunk[end + 1 :]]
-    return []
+            return chunk[end + 1 :]
+    return b""
 
 
 def drop_long_lines(block: Block, line_bytes: int) -> tuple[Block, list[Reject]]:

@@ -13,6 +13,8 @@ from tasks.common.errors import ConfigurationError
 from tasks.common.results import SourceFacts
 from tasks.extract.declaration import Source
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 SHIPPED: Final = Path(__file__).with_name("sources")
 """Folder of the sources that come with the project."""
 
@@ -39,7 +41,7 @@ def load_source(path: Path) -> Source:
         ConfigurationError: as `load_sources`.
     """
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
         source = Source.model_validate(declared)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         msg = f"Source file {path} is not readable YAML: {error}; correct it or take it away."

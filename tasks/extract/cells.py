@@ -6,8 +6,8 @@ encoded, their distinct texts are read, and the results are gathered back.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -25,6 +25,9 @@ _COMPASS: Final = {point: at * 22.5 for at, point in enumerate(_POINTS.split())}
 }
 """Sixteen points in degrees; Weather Underground spells the cardinal ones out."""
 
+_REMEMBERED: Final = 1 << 16
+"""Texts that are remembered per variable."""
+
 REASONS: Final = {
     "not_a_number": "the cell is no number",
     "not_finite": "the cell is not finite",
@@ -40,38 +43,46 @@ class Cell(NamedTuple):
     rule: str | None = None
 
 
-Read = Callable[[str], Any]
+class Encoded(NamedTuple):
+    """A column as codes, and its distinct texts by code (a code that is not used has none)."""
+
+    codes: pl.Expr
+    texts: list[str | None]
+
+    def gather(self, results: Iterable[object], dtype: pl.DataType) -> pl.Expr:
+        """Give the whole column from one result per text; null stays null."""
+        return pl.lit(pl.Series(list(results), dtype=dtype)).gather(self.codes)
 
 
-def map_texts(columns: pl.DataFrame, reads: Mapping[str, Read], dtype: pl.DataType) -> pl.DataFrame:
-    """Apply to each column its function, once per distinct text; null stays null."""
-    encoded = columns.select(
-        pl.col(name).cast(pl.Categorical(pl.Categories.random())) for name in reads
+def encode(columns: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, dict[str, Encoded]]:
+    """Encode columns of texts; the expressions stand on the frame that is given back."""
+    codes = columns.select(
+        pl.col(name).cast(pl.Categorical(pl.Categories.random())) for name in names
     )
-    if encoded.is_empty():
-        return pl.DataFrame(schema=dict.fromkeys(reads, dtype))
-    distinct = encoded.select(pl.all().unique().drop_nulls().implode())
-    results = []
-    for name, read in reads.items():
-        texts = distinct[name][0]
-        by_code = dict(zip(texts.to_physical(), map(read, texts.cast(pl.String)), strict=True))
-        lookup = [by_code.get(code) for code in range(max(by_code, default=0) + 1)]
-        codes = pl.col(name).to_physical()
-        results.append(pl.lit(pl.Series(lookup, dtype=dtype)).gather(codes).alias(name))
-    return encoded.select(results)
+    distinct = codes.select(pl.all().unique().drop_nulls().implode()) if len(codes) else codes
+    encoded = {}
+    for name in names:
+        texts = distinct[name][0] if len(codes) else distinct[name]
+        by_code = dict(zip(texts.to_physical(), texts.cast(pl.String), strict=True))
+        by_position = [by_code.get(code) for code in range(max(by_code, default=0) + 1)]
+        encoded[name] = Encoded(pl.col(name).to_physical(), by_position)
+    return codes, encoded
 
 
-def map_column(column: pl.Series, read: Read, dtype: pl.DataType) -> pl.Series:
-    """Apply a function to one column, once per distinct text; null stays null."""
-    return map_texts(column.to_frame(), {column.name: read}, dtype).to_series()
+def map_column(column: pl.Series, read: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
+    """Apply a function to a column of texts, once per distinct text; null stays null."""
+    codes, encoded = encode(column.to_frame(), [column.name])
+    one = encoded[column.name]
+    results = (None if text is None else read(text) for text in one.texts)
+    return codes.select(one.gather(results, dtype).alias(column.name)).to_series()
 
 
 class CellReader:
-    """Reads the variables of one object's batches; remembers every text it has read."""
+    """Reads the variables of one source's batches; remembers the texts it has read."""
 
     def __init__(self, source: Source) -> None:
         """Stand ready for the variables of a source."""
-        self._source = source
+        self.source = source
         self._missing = {text.casefold() for text in source.missing}
         self._known: dict[str, dict[str, Cell]] = {name: {} for name in source.fields}
 
@@ -82,35 +93,39 @@ class CellReader:
         delivered one that could not be read). Each such cell is rejected.
         """
         names = [name for name in self._known if name in frame.columns]
-        values = map_texts(frame, {name: self._value_of(name) for name in names}, pl.Float64())
-        faulty = [name for name in names if any(c.rule for c in self._known[name].values())]
-        rules = map_texts(frame, {name: self._rule_of(name) for name in faulty}, pl.String())
-        is_faulty = pl.any_horizontal(pl.lit(value=False), *(r.is_not_null() for r in rules))
+        codes, encoded = encode(frame, names)
+        values, rules = [], []
+        for name, one in encoded.items():
+            cells = [self._read_text(name, text) for text in one.texts]
+            values.append(one.gather((c.value for c in cells), pl.Float64()).alias(name))
+            if any(cell.rule for cell in cells):
+                rules.append(one.gather((c.rule for c in cells), pl.String()).alias(name))
+        broken = codes.select(rules)
+        is_faulty = pl.any_horizontal(pl.lit(value=False), *(r.is_not_null() for r in broken))
         no_value = pl.all_horizontal(pl.lit(value=True), pl.col(names).is_null())
-        typed = frame.with_columns(*values, is_faulty=is_faulty)
+        typed = frame.with_columns(*codes.select(values), is_faulty=is_faulty)
         typed = typed.with_columns(is_blank=no_value & ~pl.col("is_faulty"))
-        return typed, [reject for rule in rules for reject in _list_faults(frame, rule)]
+        return typed, [reject for rule in broken for reject in _list_faults(frame, rule)]
 
-    def _value_of(self, name: str) -> Read:
-        return lambda text: self._cell(name, text).value
-
-    def _rule_of(self, name: str) -> Read:
-        return lambda text: self._cell(name, text).rule
-
-    def _cell(self, name: str, text: str) -> Cell:
+    def _read_text(self, name: str, text: str | None) -> Cell:
+        if text is None:
+            return Cell()
         known = self._known[name]
-        if text not in known:
-            known[text] = self._read_text(text, self._source.fields[name])
-        return known[text]
+        cell = known.get(text)
+        if cell is None:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            cell = known[text] = self._read_new(text, self.source.fields[name])
+        return cell
 
-    def _read_text(self, text: str, rule: FieldRule) -> Cell:
+    def _read_new(self, text: str, rule: FieldRule) -> Cell:
         clean = text.strip().casefold()
         if clean in self._missing:
             return Cell()
         if rule.decode == "compass16":
             direction = _COMPASS.get(clean)
             return Cell(direction, None if direction is not None else "not_a_number")
-        comma = self._source.decimal_comma and clean.count(",") == 1
+        comma = self.source.decimal_comma and clean.count(",") == 1
         return read_number(clean.replace(",", ".") if comma else clean, rule.suffixes)
 
 

@@ -5,11 +5,12 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -19,15 +20,81 @@ from tasks.common.objects import ObjectRef, open_store, resolve_output
 from tasks.common.results import Extracted, ObjectOutcome, Part
 from tasks.common.settings import Settings, redact_uri
 from tasks.extract.blocks import Limits
-from tasks.extract.catalogue import give_facts, hash_source, load_sources
+from tasks.extract.catalogue import give_facts, load_sources
+from tasks.extract.cells import CellReader
 from tasks.extract.content import read_batches
 from tasks.extract.declaration import Source
 from tasks.extract.identity import Origin
-from tasks.extract.landing import Landing, read_known, survey
-from tasks.extract.readings import read_object, refuse_object
+from tasks.extract.landing import Landing, read_known, settle, survey
+from tasks.extract.readings import ObjectReadings, read_object, refuse_object
 from tasks.extract.stations import STATIONS, list_stations
 
 _MIB: Final = 1 << 20
+_WORKERS: Final = 2
+
+
+class Gathered(NamedTuple):
+    """What one object gave; its readings lie in the scratch folder."""
+
+    outcome: ObjectOutcome
+    parts: list[Part]
+    quarantine: pl.DataFrame
+    stations: pl.DataFrame
+    cells: Mapping[str, int]
+
+
+class Harvest(NamedTuple):
+    """What all objects gave, in their order."""
+
+    outcomes: list[ObjectOutcome]
+    parts: list[Part]
+    quarantine: pl.DataFrame
+    stations: pl.DataFrame
+    cells: Mapping[str, int]
+    scratch: Path
+
+
+def harvest_objects(
+    unread: Sequence[tuple[ObjectRef, Source]],
+    fetch: Callable[[ObjectRef], bytes],
+    settings: Settings,
+    *,
+    first_day: date | None = None,
+) -> Harvest:
+    """Read objects, two at a time, and spill their readings; a damaged one stops no other.
+
+    While one is fetched, another is parsed; memory holds two, however many there are.
+
+    Raises:
+        ConfigurationError, TransientError: as `fetch` does.
+    """
+    limits = Limits(settings.max_object_mib * _MIB, settings.max_line_mib * _MIB)
+    scratch = make_scratch()
+    readers = {source.id: CellReader(source) for _, source in unread}
+
+    def gather(number: int, ref: ObjectRef, source: Source) -> Gathered:
+        origin = Origin(ref.key, ref.etag, source.id, ref.modified_at, first_day)
+        readings, sha256 = _fetch_and_read(lambda: fetch(ref), origin, limits, readers[source.id])
+        outcome = settle(ref, source, "quarantined" if readings.is_refused else "read")
+        return Gathered(
+            replace(outcome, sha256=sha256, tally=readings.tally, reason=readings.reason),
+            spill_readings(readings.frame, scratch / f"{number}", source_id=source.id, key=ref.key),
+            readings.quarantine,
+            list_stations(readings.frame["station_id"].unique().sort(), source, readings.stations),
+            readings.cells,
+        )
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        all_ = list(pool.map(gather, range(len(unread)), *zip(*unread, strict=True)))
+    stations = pl.concat([STATIONS.to_frame(), *(one.stations for one in all_)])
+    return Harvest(
+        outcomes=[one.outcome for one in all_],
+        parts=[part for one in all_ for part in one.parts],
+        quarantine=pl.concat([QUARANTINE.to_frame(), *(one.quarantine for one in all_)]),
+        stations=stations.unique("station_id", keep="last", maintain_order=True),
+        cells=dict(sorted(sum((Counter(one.cells) for one in all_), Counter()).items())),
+        scratch=scratch,
+    )
 
 
 def make_scratch() -> Path:
@@ -37,82 +104,37 @@ def make_scratch() -> Path:
     return scratch
 
 
-def spill_readings(
-    readings: pl.DataFrame, folder: Path, ref: ObjectRef, source: Source
-) -> list[Part]:
+def _fetch_and_read(
+    fetch: Callable[[], bytes], origin: Origin, limits: Limits, reader: CellReader
+) -> tuple[ObjectReadings, str | None]:
+    """Give the readings and the sha256 of the bytes, if these could be had."""
+    try:
+        body = fetch()
+    except TerminalError as error:
+        is_corrupt = isinstance(error, CorruptObjectError)
+        rule = "corrupt_object" if is_corrupt else "unreadable_object"
+        return refuse_object(origin, rule, str(error)), None
+    batches = read_batches(origin.key, body, reader.source, limits)
+    return read_object(batches, reader, origin), hashlib.sha256(body).hexdigest()
+
+
+def spill_readings(readings: pl.DataFrame, folder: Path, *, source_id: str, key: str) -> list[Part]:
     """Write READINGS of one object into its own folder, one Arrow file per UTC month.
 
     Columns without a value are left out.
     """
+    if readings.is_empty():
+        return []
+    folder.mkdir()
     filled = readings.select(column for column in readings if column.null_count() < len(column))
     month = pl.col("at").dt.year() * 100 + pl.col("at").dt.month()
-    split = filled.with_columns(month=month) if filled.height else pl.DataFrame({"month": []})
+    split = filled.with_columns(month=month).partition_by("month", as_dict=True, include_key=False)
     parts = []
-    for (number,), frame in split.partition_by("month", as_dict=True, include_key=False).items():
+    for (number,), frame in split.items():
         name = f"{number // 100}-{number % 100:02d}"
-        folder.mkdir(parents=True, exist_ok=True)
         frame.write_ipc(folder / f"{name}.arrow")
-        parts.append(Part(source.id, name, ref.key, folder / f"{name}.arrow", frame.height))
+        parts.append(Part(source_id, name, key, folder / f"{name}.arrow", frame.height))
     return parts
-
-
-@dataclass
-class Harvest:
-    """What the objects read so far have given."""
-
-    limits: Limits
-    scratch: Path = field(default_factory=make_scratch)
-    parts: list[Part] = field(default_factory=list)
-    outcomes: list[ObjectOutcome] = field(default_factory=list)
-    quarantine: list[pl.DataFrame] = field(default_factory=lambda: [QUARANTINE.to_frame()])
-    stations: list[pl.DataFrame] = field(default_factory=lambda: [STATIONS.to_frame()])
-    cells: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def within(cls, settings: Settings) -> "Harvest":
-        """Start one within the bounds of the settings."""
-        return cls(Limits(settings.max_object_mib * _MIB, settings.max_line_mib * _MIB))
-
-    def gather(
-        self,
-        ref: ObjectRef,
-        source: Source,
-        fetch: Callable[[ObjectRef], bytes],
-        *,
-        first_day: date | None = None,
-    ) -> None:
-        """Read one object, spill its readings and account for it; a damaged one stops nothing."""
-        origin = Origin(ref.key, ref.etag, source.id, ref.modified_at, first_day)
-        sha256 = None
-        try:
-            body = fetch(ref)
-        except TerminalError as error:
-            is_corrupt = isinstance(error, CorruptObjectError)
-            rule = "corrupt_object" if is_corrupt else "unreadable_object"
-            readings = refuse_object(origin, rule, str(error))
-        else:
-            sha256 = hashlib.sha256(body).hexdigest()
-            batches = read_batches(ref.key, body, source, self.limits)
-            readings = read_object(batches, source, origin)
-        folder = self.scratch / source.id / str(len(self.outcomes))
-        self.parts += spill_readings(readings.frame, folder, ref, source)
-        ids = readings.frame["station_id"].unique().sort()
-        self.stations.append(list_stations(ids, source, readings.stations))
-        self.quarantine.append(readings.quarantine)
-        self.cells.update(readings.cells)
-        self.outcomes.append(
-            ObjectOutcome(
-                key=ref.key,
-                etag=ref.etag,
-                size=ref.size,
-                sha256=sha256,
-                source_id=source.id,
-                source_hash=hash_source(source),
-                status="quarantined" if readings.is_refused else "read",
-                tally=readings.tally,
-                reason=readings.reason,
-            )
-        )
 
 
 def harvest_lake(
@@ -134,9 +156,7 @@ def harvest_lake(
     store, output = open_store(lake, settings), resolve_output(lake, settings)
     landing = survey(store.list_objects(), sources, read_known(open_store(output, settings)))
     _check_found(landing, lake, list(sources))
-    harvest = Harvest.within(settings)
-    for ref, source in landing.unread:
-        harvest.gather(ref, source, store.get_object)
+    harvest = harvest_objects(landing.unread, store.get_object, settings)
     return Extracted(
         as_of=as_of.astimezone(UTC),
         lake=lake,
@@ -144,9 +164,9 @@ def harvest_lake(
         sources=give_facts(sources),
         parts=tuple(harvest.parts),
         objects=tuple(sorted((*landing.settled, *harvest.outcomes), key=lambda one: one.key)),
-        stations=pl.concat(harvest.stations).unique("station_id", keep="last", maintain_order=True),
-        quarantine=pl.concat(harvest.quarantine),
-        cells=dict(sorted(harvest.cells.items())),
+        stations=harvest.stations,
+        quarantine=harvest.quarantine,
+        cells=harvest.cells,
         scratch=harvest.scratch,
         dry_run=dry_run,
     )

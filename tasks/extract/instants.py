@@ -52,7 +52,12 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.
 def _choose(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Read texts by the one format that reads most of them, the first of equals."""
     clean = texts.str.strip_chars()
-    return max((_parse(clean, format_) for format_ in formats), key=pl.Series.count)
+    best = _parse(clean, formats[0])
+    for format_ in formats[1:]:
+        if best.null_count() == texts.null_count():
+            break
+        best = max(best, _parse(clean, format_), key=pl.Series.count)
+    return best
 
 
 def _parse(texts: pl.Series, format_: str) -> pl.Series:

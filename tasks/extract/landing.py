@@ -74,9 +74,11 @@ def survey(refs: Iterable[ObjectRef], sources: Mapping[str, Source], known: Know
 
 
 def settle(
-    ref: ObjectRef, source: Source | None, status: Literal["known", "unmatched"]
+    ref: ObjectRef,
+    source: Source | None,
+    status: Literal["read", "quarantined", "unmatched", "known"],
 ) -> ObjectOutcome:
-    """Account for an object that is not read."""
+    """Account for an object; of one that is read, hash and counts follow."""
     return ObjectOutcome(
         key=ref.key,
         etag=ref.etag,

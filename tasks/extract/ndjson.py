@@ -42,7 +42,7 @@ def read_json(chunks: Chunks, source: Source, limits: Limits) -> Iterator[Batch]
     document, rest = _take_document(chunks, limits.line_bytes)
     if document is not None:
         yield read_values(enumerate(document, 1), source)
-    for whole in split_blocks(rest, limits.line_bytes):
+    for whole in split_blocks(rest, limits):
         block, rejects = drop_long_lines(whole, limits.line_bytes)
         batch = _read_block(block, source) or _read_lines(block, source)
         yield batch._replace(rejects=batch.rejects + rejects)

@@ -49,11 +49,11 @@ class ObjectReadings:
     reason: str | None = None
 
 
-def read_object(batches: Iterable[Batch], source: Source, origin: Origin) -> ObjectReadings:
+def read_object(batches: Iterable[Batch], reader: CellReader, origin: Origin) -> ObjectReadings:
     """Read one object by its source's declaration; what cannot be read is rejected, not raised."""
-    whole = _NOTHING
+    source, whole = reader.source, _NOTHING
     try:
-        whole = _read_batches(batches, source)
+        whole = _read_batches(batches, reader)
         _check_readable(whole, source)
         frame = add_identity(whole.frame, source, origin)
         frame = resolve_instants(frame, source.time, origin)
@@ -85,9 +85,8 @@ def refuse_object(
     )
 
 
-def _read_batches(batches: Iterable[Batch], source: Source) -> Batch:
+def _read_batches(batches: Iterable[Batch], reader: CellReader) -> Batch:
     """Read all batches of an object into numbers, as one."""
-    reader = CellReader(source)
     frames, rejects, stations = [_NOTHING.frame], list[Reject](), list[dict[str, Any]]()
     unknown: dict[str, None] = {}
     for batch in batches:
@@ -117,15 +116,18 @@ def _divide(whole: Batch, source: Source, origin: Origin) -> ObjectReadings:
     names = [name for name in source.fields if name in frame.columns]
     has_value = ~pl.col("is_faulty") | pl.any_horizontal(pl.col(names).is_not_null())
     is_good = pl.col("at").is_not_null() & pl.col("station_id").is_not_null() & has_value
-    good = frame.filter(~pl.col("is_blank") & is_good)
-    rejects = [*whole.rejects, *_judge(frame.filter(~pl.col("is_blank") & ~is_good), names)]
+    good = frame.filter(is_good & ~pl.col("is_blank"))
+    blank = int(frame["is_blank"].sum())
+    rejects = list(whole.rejects)
+    if good.height + blank < frame.height:
+        rejects += _judge(frame.filter(~is_good & ~pl.col("is_blank")), names)
     kept = _keep_one(good.select(*READING_KEYS, *names))
     rejected = Counter(reject.rule for reject in rejects if reject.column is None)
     lost = sum(reject.column is None for reject in whole.rejects)
     tally = Tally(
         read=frame.height + lost,
         kept=kept.height,
-        blank=int(frame["is_blank"].sum()),
+        blank=blank,
         duplicate=good.height - kept.height,
         rejected=dict(sorted(rejected.items())),
     )

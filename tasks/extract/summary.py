@@ -9,7 +9,7 @@ import polars as pl
 
 from tasks.common.accounts import Tally
 from tasks.common.contracts import VARIABLES, keep_latest, series_id, variables_of
-from tasks.common.results import Extracted, Part
+from tasks.common.results import Extracted, ObjectOutcome, Part
 from tasks.extract.declaration import Source
 from tasks.extract.harvest import Harvest
 
@@ -32,7 +32,9 @@ def describe_objects(extracted: Extracted) -> Iterator[str]:
             yield f"{outcome.key}: {outcome.status}, {outcome.reason}."
 
 
-def summarise(harvest: Harvest, sources: Mapping[str, Source]) -> dict[str, Any]:
+def summarise(
+    harvest: Harvest, sources: Mapping[str, Source], unmatched: Iterable[ObjectOutcome] = ()
+) -> dict[str, Any]:
     """Give the document of `--json`; read = kept + blank + duplicate + rejected.
 
     Of two files that hold one station's instant, the later version is kept, as in transform.
@@ -53,10 +55,10 @@ def summarise(harvest: Harvest, sources: Mapping[str, Source]) -> dict[str, Any]
         "cells": dict(harvest.cells),
         "objects": [
             {"key": one.key, "source": one.source_id, "status": one.status, "reason": one.reason}
-            for one in harvest.outcomes
+            for one in (*harvest.outcomes, *unmatched)
         ],
         "zones": {name: sources[name].time.zone for name in sorted(merged)},
-        "quarantine": pl.concat(harvest.quarantine).head(_SAMPLE_ROWS).to_dicts(),
+        "quarantine": harvest.quarantine.head(_SAMPLE_ROWS).to_dicts(),
     }
 
 

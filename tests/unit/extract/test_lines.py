@@ -122,7 +122,7 @@ def test_line_numbers_hold_across_blocks():
     rows = [row(f"{at // 60:02d}:{at % 60:02d}:00") for at in range(60)]
     body = lines(rows[:30]) + b"oops\n\n" + lines(rows[30:])
     chunks = [body[at : at + 1000] for at in range(0, len(body), 1000)]
-    found = list(read_json(chunks, SOURCES["wunderground"], Limits(MIB, MIB)))
+    found = list(read_json(chunks, SOURCES["wunderground"], Limits(MIB, MIB, block_bytes=2000)))
     numbers = [number for batch in found for number in batch.frame["line"]]
     assert len(found) > 10
     assert numbers == [*range(1, 31), *range(33, 63)]
@@ -133,7 +133,7 @@ def test_line_numbers_hold_across_blocks():
 def test_blocks_are_the_stream_cut_at_line_ends(size: int):
     stream = b"a\nbb\n\n" + b"c" * 40 + b"\ndd"
     chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
-    found = list(split_blocks(chunks, 64))
+    found = list(split_blocks(chunks, Limits(MIB, 64, block_bytes=16)))
     assert b"".join(block.body for block in found) == stream
     assert [block.first_line for block in found] == [
         1 + stream[: sum(len(b.body) for b in found[:at])].count(b"\n") for at in range(len(found))
