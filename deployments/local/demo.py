@@ -5,8 +5,9 @@ python -m deployments.local.demo [--folder .local/lake] [--as-of ISO] [--seed N]
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,37 +16,15 @@ from typing import Final
 import cyclopts
 import polars as pl
 
-from deployments.local.climate import Grid, Station, simulate_region, simulate_station
-from deployments.local.faults import (
-    AIRPORT,
-    FAULTS,
-    PRIVATE,
-    RESET,
-    STATIONS,
-    TABLES,
-    WORKBOOKS,
-    tell_faults,
-)
+from deployments.local.demand import PARIS, simulate_load
 from deployments.local.formats import Record
-from deployments.local.landing import (
-    PARIS,
-    RawObject,
-    land_demand,
-    land_infoclimat,
-    land_tables,
-    land_undated,
-    land_workbooks,
-    list_weeks,
-)
-from deployments.local.load import simulate_load
-from deployments.local.wunderground import to_wunderground_rows
+from deployments.local.landing import RawObject, land_lake, list_weeks
+from deployments.local.weather import STATIONS, Grid, observe_weather, simulate_region
 from tasks.common.contracts import VARIABLES
 from tasks.common.errors import ConfigurationError
 
 AFTERWARDS: Final = timedelta(days=12)
 """How far the truth goes beyond `as_of`: to the end of the next ISO week, and a margin."""
-
-KEPT: Final = ("kept", "blank", "duplicate", "rejected")
 
 
 @dataclass(frozen=True)
@@ -53,63 +32,55 @@ class DemoLake:
     """A filled demo lake.
 
     Attributes:
-        objects: how many there are.
-        rows: records in them, as a faithful reader counts them.
-        truth: Parquet of series_id, station_id, variable, at, value: hourly, labelled by the
-            hour's start (UTC), canonical units, no faults, from the first week of weather (of
-            demand: the first year) to twelve days after `as_of`. `demo.json` beside it tells the
-            arguments, every object's counts and every fault.
+        story: its arguments, every object's counts, and every fault, as in `demo.json`.
     """
 
     folder: Path
     as_of: datetime
-    objects: int
-    rows: int
-    truth: Path
+    story: Record
+
+    @property
+    def truth(self) -> Path:
+        """Parquet of series_id, variable, at, value, without any fault.
+
+        Hourly, labelled by the hour's start (UTC), canonical units, from the first week of weather
+        (of demand: the year before last) to twelve days after `as_of`.
+        """
+        return self.folder / ".demo" / "truth.parquet"
 
 
-def fill_lake(
-    folder: Path, *, as_of: datetime, seed: int = 2, weeks: int = 9, demand_years: int = 2
-) -> DemoLake:
+def fill_lake(folder: Path, *, as_of: datetime, seed: int = 2, weeks: int = 9) -> DemoLake:
     """Fill a folder with a lake that ends at `as_of`; equal arguments give equal bytes.
 
-    Demand covers `demand_years` whole years and the running one, weather the last `weeks`. Lakes
-    of one seed tell of one weather, whatever their `as_of`.
+    Demand covers two whole years and the running one, weather the last `weeks`. Lakes of one seed
+    tell of one weather, whatever their `as_of`.
 
     Raises:
-        ConfigurationError: `as_of` has no zone, `folder` holds raw objects already, or the spans
-            leave no room for the faults.
+        ConfigurationError: `as_of` has no zone, or `folder` holds raw objects already.
     """
-    _check_arguments(folder, as_of, weeks, demand_years)
-    as_of, span = as_of.astimezone(UTC), timedelta(weeks=weeks)
-    region, load = _simulate_demand(as_of, seed, demand_years)
-    frames = {
-        one: _simulate_weather(region, one, (as_of - span, as_of + AFTERWARDS), seed)
-        for one in STATIONS
-    }
-    truth = [_tell_truth(load.rename({"demand": "electricity_demand"}), "rte:32")]
-    truth += [_tell_truth(_hide_gusts(frame, one), one.key) for one, frame in frames.items()]
-    known = {one: frame.filter(pl.col("at") < as_of) for one, frame in frames.items()}
-    for fault in FAULTS:
-        known[fault.station] = fault.plant(known[fault.station], as_of, span)
-    objects = [*_land_weather(known, as_of, weeks, seed), *land_demand(load, as_of, demand_years)]
-    story = {"as_of": as_of.isoformat(), "seed": seed, "weeks": weeks, "demand_years": demand_years}
-    story["defects"] = list(tell_faults(objects, as_of, span))
-    return _write_lake(
-        folder, objects, pl.concat(truth).filter(pl.col("at") < as_of + AFTERWARDS), story
-    )
-
-
-def _check_arguments(folder: Path, as_of: datetime, weeks: int, demand_years: int) -> None:
     if as_of.tzinfo is None:
         msg = f"The demo's as-of is {as_of.isoformat()}: add its offset, as in +01:00."
-        raise ConfigurationError(msg)
-    if weeks < 2 or demand_years < 1:
-        msg = f"A demo of {weeks} weeks and {demand_years} years is too short: use 2 and 1 or more."
         raise ConfigurationError(msg)
     if (folder / "raw").exists():
         msg = f"Folder {folder} holds raw/ already: name an empty folder, or remove raw/ first."
         raise ConfigurationError(msg)
+    as_of, margin = as_of.astimezone(UTC), timedelta(days=2)
+    days = list_weeks(as_of, weeks)
+    first_on = days[0].first_on - margin
+    # Weather begins two days early, so that sums of rain have a past.
+    since, until = date(days[-1].last_on.year - 2, 1, 1) - margin, (as_of + AFTERWARDS + margin)
+    grid = Grid.cover(seed, since, until.date())
+    region = simulate_region(grid)
+    load = simulate_load(region, grid)
+    weather = {one: observe_weather(region, one, grid, first_on) for one in STATIONS}
+    objects, faults = land_lake(weather, load, days)
+    truth = [_tell_truth(load.rename({"Consommation": "electricity_demand"}), "rte:32")]
+    truth += [_tell_truth(frame, station.key) for station, frame in weather.items()]
+    counts = [landed.count_records() for landed in objects]
+    story: Record = {"as_of": as_of.isoformat(), "seed": seed, "weeks": weeks, "objects": counts}
+    lake = DemoLake(folder, as_of, story | {"defects": faults})
+    _write_lake(lake, objects, pl.concat(truth).filter(pl.col("at") < as_of + AFTERWARDS))
+    return lake
 
 
 def read_demo(folder: Path) -> DemoLake | None:
@@ -117,35 +88,8 @@ def read_demo(folder: Path) -> DemoLake | None:
     told = folder / ".demo" / "demo.json"
     if not told.is_file():
         return None
-    return _describe(folder, json.loads(told.read_text(encoding="utf-8")))
-
-
-def _describe(folder: Path, story: Record) -> DemoLake:
-    rows = sum(one["read"] for one in story["objects"])
-    as_of = datetime.fromisoformat(story["as_of"])
-    return DemoLake(folder, as_of, len(story["objects"]), rows, folder / ".demo" / "truth.parquet")
-
-
-def _simulate_demand(as_of: datetime, seed: int, years: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give the region's weather and its demand, from before the first year on."""
-    first_on = date(as_of.astimezone(PARIS).year - years, 1, 1) - timedelta(days=2)
-    grid = Grid.cover(seed, first_on, (as_of + AFTERWARDS).date() + timedelta(days=1), 30)
-    region = simulate_region(grid)
-    return region, simulate_load(region, grid)
-
-
-def _simulate_weather(
-    region: pl.DataFrame, station: Station, span: tuple[datetime, datetime], seed: int
-) -> pl.DataFrame:
-    """Simulate a station from two days before the span, so that counters have a past."""
-    first, last = (moment.date() for moment in span)
-    grid = Grid.cover(seed, first - timedelta(days=2), last, station.minutes, station.phase)
-    return simulate_station(region, station, grid)
-
-
-def _hide_gusts(frame: pl.DataFrame, station: Station) -> pl.DataFrame:
-    """Drop what InfoClimat's private stations do not report."""
-    return frame.drop("wind_speed_of_gust") if station in PRIVATE else frame
+    story = json.loads(told.read_text(encoding="utf-8"))
+    return DemoLake(folder, datetime.fromisoformat(story["as_of"]), story)
 
 
 def _tell_truth(frame: pl.DataFrame, station_id: str) -> pl.DataFrame:
@@ -155,52 +99,23 @@ def _tell_truth(frame: pl.DataFrame, station_id: str) -> pl.DataFrame:
         pl.col(name).max() if VARIABLES[name].statistic == "max" else pl.col(name).mean()
         for name in names
     )
-    return hours.unpivot(names, index="at").select(
-        pl.format(f"{station_id}:{{}}", "variable").alias("series_id"),
-        pl.lit(station_id).alias("station_id"),
-        "variable",
-        "at",
-        "value",
-    )
+    series = pl.format(f"{station_id}:{{}}", "variable").alias("series_id")
+    return hours.unpivot(names, index="at").drop_nulls().select(series, "variable", "at", "value")
 
 
-def _land_weather(
-    frames: Mapping[Station, pl.DataFrame], as_of: datetime, weeks: int, seed: int
-) -> Iterator[RawObject]:
-    """Land the six stations in their three formats."""
-    days = list_weeks(as_of, weeks, UTC)
-    yield from land_infoclimat({one: frames[one] for one in (*PRIVATE, AIRPORT)}, days, seed)
-    days, half = list_weeks(as_of, weeks, PARIS), weeks // 2
-    tables = to_wunderground_rows(frames[TABLES], TABLES.minutes, RESET)
-    yield from land_tables(tables, TABLES, days, seed)
-    yield land_undated(tables, TABLES, days[0].fetched_at, seed)
-    tables = to_wunderground_rows(frames[WORKBOOKS], WORKBOOKS.minutes, "0h")
-    yield from land_tables(tables, WORKBOOKS, days[:half], seed, as_csv=True)
-    yield from land_workbooks(tables, WORKBOOKS, days[half:])
-
-
-def _write_lake(
-    folder: Path, objects: Sequence[RawObject], truth: pl.DataFrame, story: Record
-) -> DemoLake:
+def _write_lake(lake: DemoLake, objects: Sequence[RawObject], truth: pl.DataFrame) -> None:
     """Write objects under a hidden name, then show them at once; `demo.json` comes last."""
-    hidden = folder / ".demo"
+    hidden = lake.truth.parent
+    shutil.rmtree(hidden, ignore_errors=True)
     for landed in objects:
         path = hidden / landed.key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(landed.body)
         stamp = landed.written_at.timestamp()
         os.utime(path, (stamp, stamp))
-    truth.write_parquet(hidden / "truth.parquet")
-    (hidden / "raw").rename(folder / "raw")
-    story["objects"] = [_tell_counts(landed) for landed in objects]
-    text = json.dumps(story, ensure_ascii=False, indent=1)
-    (hidden / "demo.json").write_text(text + "\n", encoding="utf-8")
-    return _describe(folder, story)
-
-
-def _tell_counts(landed: RawObject) -> Record:
-    counts = {kind: landed.counts.get(kind, 0) for kind in KEPT}
-    return {"key": landed.key, "read": sum(counts.values()), **counts}
+    truth.write_parquet(lake.truth)
+    (hidden / "raw").rename(lake.folder / "raw")
+    (hidden / "demo.json").write_text(json.dumps(lake.story, indent=1), encoding="utf-8")
 
 
 def find_last_wednesday(now: datetime) -> datetime:
@@ -225,10 +140,10 @@ def main(folder: Path = Path(".local/lake"), *, as_of: str | None = None, seed: 
     except (ConfigurationError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    records = sum(one["read"] for one in lake.story["objects"])
     sys.stdout.write(
-        f"{lake.folder}: {lake.objects} objects, {lake.rows} records, simulated to "
-        f"{lake.as_of:%Y-%m-%dT%H:%MZ}.\nThe truth behind them, planted faults included: "
-        f"{lake.truth.parent}.\n"
+        f"{folder}: {len(lake.story['objects'])} objects, {records} records, up to {end}.\n"
+        f"The truth behind them, planted faults included: {lake.truth.parent}.\n"
     )
     return 0
 

@@ -1,195 +1,201 @@
-"""Airbyte's envelopes, and InfoClimat's answers inside them, as their makers write them.
+"""What stations and Airbyte write: InfoClimat's answers, Weather Underground's tables, envelopes.
 
-Source: Airbyte's destination-s3 (envelope version 1, JSONL and CSV without flattening);
-InfoClimat's open data API.
+Source: InfoClimat's open data API; Weather Underground's daily tables; Airbyte's destination-s3
+(envelope version 1, JSONL and CSV without flattening).
 """
 
-import csv
+import gzip
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
+from zlib import crc32
 
 import numpy as np
 import polars as pl
 
-from deployments.local.climate import Station
+from deployments.local.demand import ZONE
+from deployments.local.weather import Station
 
 Record = dict[str, Any]
-LineKind = Literal["kept", "blank", "duplicate", "rejected"]
+Line = tuple[str, Record | str]
+"""A line's label, and its record or its broken text."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of an object: a record's data, or a broken text. `at` only where it is kept."""
-
-    kind: LineKind
-    content: Record | str
-    at: datetime | None = None
+def _write(value: pl.Expr, places: int = 1) -> pl.Expr:
+    """Write a number without trailing zeros: 5 and not 5.0, 0 and not -0.0."""
+    return (value.round(places) + 0.0).cast(pl.String).str.replace(r"\.0$", "")
 
 
-@dataclass(frozen=True)
-class Sync:
-    """One Airbyte sync: what its envelopes and its object's name have in common."""
-
-    at: datetime
-    number: int
-    generation: int
-    seed: int
-
-    @property
-    def millis(self) -> int:
-        """Epoch of the extraction in milliseconds."""
-        return int(self.at.timestamp()) * 1000
-
-    @property
-    def stem(self) -> str:
-        """Name of its object without extension: date, epoch, part."""
-        return f"{self.at:%Y_%m_%d}_{self.millis}_0"
-
-    def wrap(self, records: Sequence[Record]) -> list[Record]:
-        """Put each record into an envelope."""
-        drawn = np.random.default_rng([self.seed, self.number]).bytes(16 * len(records))
-        return [
-            {
-                "_airbyte_raw_id": str(UUID(bytes=drawn[16 * n : 16 * n + 16], version=4)),
-                "_airbyte_extracted_at": self.millis,
-                "_airbyte_meta": {"changes": [], "sync_id": self.number},
-                "_airbyte_generation_id": self.generation,
-                "_airbyte_data": record,
-            }
-            for n, record in enumerate(records)
-        ]
+def _label(value: pl.Expr, places: int, unit: str) -> pl.Expr:
+    """Write a number with all its places, U+00A0 and a unit."""
+    return pl.format(f"{{}}\xa0{unit}", value.round(places).cast(pl.Decimal(12, places)))
 
 
-def render_jsonl(lines: Sequence[Line], sync: Sync, *, escape: bool = False) -> bytes:
-    r"""Render one line per record; a broken text stands as it is. `escape`: all ASCII, by \\u."""
-    records = iter(sync.wrap([line.content for line in lines if isinstance(line.content, dict)]))
-    text = io.StringIO()
-    for line in lines:
-        broken = line.content if isinstance(line.content, str) else None
-        text.write(broken or json.dumps(next(records), ensure_ascii=escape))
-        text.write("\n")
-    return text.getvalue().encode()
+_AT, _HUMIDITY = pl.col("at").dt, pl.col("relative_humidity")
 
 
-def render_csv(lines: Sequence[Line], sync: Sync) -> bytes:
-    """Render one CRLF row per record; data and meta are JSON inside a quoted string."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    records = sync.wrap([line.content for line in lines if isinstance(line.content, dict)])
-    writer.writerow(records[0])
-    for record in records:
-        writer.writerow(
-            json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
-            for value in record.values()
-        )
-    return text.getvalue().encode()
+def _sum_rain(hours: int) -> pl.Expr:
+    """Write the rain of the last hours, in the 0.2 mm of a tipping bucket."""
+    drops = (pl.col("rain").rolling_sum_by("at", f"{hours}h") / 0.2).floor()
+    return pl.when((_AT.minute() == 0) & (_AT.hour() % hours == 0)).then(_write(drops * 0.2))
 
 
-_METADATA: Final = {
-    "temperature": "temperature,degC",
-    "pression": "mean sea level pressure,hPa",
-    "humidite": "relative humidity,%",
-    "point_de_rosee": "dewpoint,degC",
-    "visibilite": "horizontal visibility,m",
-    "vent_moyen": "mean wind speed,km/h",
-    "vent_rafales": "wind gust,km/h",
-    "vent_direction": "wind direction,deg",
-    "pluie_3h": "precipitation over 3h,mm",
-    "pluie_1h": "precipitation over 1h,mm",
-    "neige_au_sol": "snow depth,cm",
-    "nebulosite": "Ncloud cover,octats",
-    "temps_omm": "present weather,http://www.infoclimat.fr/stations-meteo/ww.php",
+_EVEN, _OCTAS = _AT.hour() % 2 == 0, _write(pl.col("cloud") * 8, 0)
+_INFOCLIMAT: Final = {
+    "temperature": ("temperature,degC", _write(pl.col("air_temperature"))),
+    "pression": ("mean sea level pressure,hPa", _write(pl.col("air_pressure_at_mean_sea_level"))),
+    "humidite": ("relative humidity,%", _write(_HUMIDITY, 0)),
+    "point_de_rosee": ("dewpoint,degC", _write(pl.col("dew_point_temperature"))),
+    "visibilite": ("horizontal visibility,m", _write(450 * (100 - _HUMIDITY).clip(1), 0)),
+    "vent_moyen": ("mean wind speed,km/h", _write(pl.col("wind_speed") * 3.6)),
+    "vent_rafales": ("wind gust,km/h", _write(pl.col("wind_speed_of_gust") * 3.6)),
+    "vent_direction": ("wind direction,deg", _write(pl.col("wind_from_direction"), 0)),
+    "pluie_3h": ("precipitation over 3h,mm", _sum_rain(3)),
+    "pluie_1h": ("precipitation over 1h,mm", _sum_rain(1)),
+    "neige_au_sol": ("snow depth,cm", pl.lit(None)),
+    "nebulosite": ("Ncloud cover,octats", pl.when(_EVEN).then(_OCTAS).otherwise(pl.lit(""))),
+    "temps_omm": (
+        "present weather,http://www.infoclimat.fr/stations-meteo/ww.php",
+        pl.when(pl.col("rain") > 0.1).then(pl.lit("61")),
+    ),
 }
-_PARAMS: Final = [name for name in _METADATA if name not in
+_PARAMS: Final = [name for name in _INFOCLIMAT if name not in
                   {"visibilite", "neige_au_sol", "nebulosite", "temps_omm"}]  # fmt: skip
+
+
+_FACTS: Final = ("id", "name", "latitude", "longitude", "elevation")
+_LICENCE: Final = {
+    "license": "CC BY",
+    "url": "https://creativecommons.org/licenses/by/2.0/fr/",
+    "source": "Simulated for the demonstration",
+    "metadonnees": "https://example.org/stations/metadonnees",
+}
 
 
 def to_infoclimat_rows(frame: pl.DataFrame, station: Station) -> pl.DataFrame:
     """Render one station's rows, all String, null or "" where nothing was measured.
 
-    An airport (hourly) has more columns than a private station, winds in whole m/s and directions
-    in tens of degrees; a private one has no gusts, and its rain on the full hour only.
+    An airport has more columns than a private station. Adds `on`, the local day.
     """
-    airport, hour = station.minutes == 60, pl.col("at").dt.hour()
-    sums = {hours: _sum_rain(hours * 60 // station.minutes) for hours in (1, 3)}
-    full, dry = pl.col("at").dt.minute() == 0, sums[3] == "0"
-    far = pl.max_horizontal(45_000 * (1 - pl.col("relative_humidity") / 100) ** 0.6, 100)
-    octas = _write_whole(pl.col("cloud") * 8)
-    gusts = _write_kmh("wind_speed_of_gust", whole=True) if airport else pl.lit(None)
-    columns = {
-        "id_station": pl.lit(station.id),
-        "dh_utc": pl.col("at").dt.strftime("%Y-%m-%d %H:%M:%S"),
-        "temperature": _write_decimal(pl.col("air_temperature")),
-        "pression": _write_decimal(pl.col("air_pressure_at_mean_sea_level")),
-        "humidite": _write_whole(pl.col("relative_humidity")),
-        "point_de_rosee": _write_decimal(pl.col("dew_point_temperature")),
-        "visibilite": _write_whole(far, 100),
-        "vent_moyen": _write_kmh("wind_speed", whole=airport),
-        "vent_rafales": gusts,
-        "vent_direction": _write_whole(pl.col("wind_from_direction"), 10 if airport else 1),
-        "pluie_3h": pl.when(full & (hour % 3 == 0 if airport else ~dry)).then(sums[3]),
-        "pluie_1h": pl.when(full).then(sums[1]),
-        "neige_au_sol": pl.lit(None),
-        "nebulosite": pl.when(hour % 2 == 0).then(octas).otherwise(pl.lit("")),
-        "temps_omm": pl.when(pl.col("rain") > 0.1).then(pl.lit("61")),
-    }
-    if not airport:
-        columns = {name: columns[name] for name in ("id_station", "dh_utc", *_PARAMS)}
-    return frame.select("at", **columns)
+    names = _INFOCLIMAT if station.minutes == 60 else _PARAMS
+    return frame.select(
+        pl.col("at").dt.convert_time_zone(ZONE).dt.date().alias("on"),
+        pl.lit(station.id).alias("id_station"),
+        _AT.strftime("%Y-%m-%d %H:%M:%S").alias("dh_utc"),
+        *(_INFOCLIMAT[name][1].alias(name) for name in names),
+    )
 
 
 def build_infoclimat_answer(rows: Mapping[Station, pl.DataFrame]) -> Record:
     """Build one answer of the API for all its stations; airports come first among the rows."""
-    ordered = sorted(rows, key=lambda station: (station.minutes != 60, station.id))
+    ordered = sorted(rows, key=lambda station: (-station.minutes, station.id))
+    hourly: Record = {one.id: rows[one].drop("on").to_dicts() for one in ordered}
+    stations = [
+        {name: getattr(one, name) for name in _FACTS}
+        | {"type": "synop" if one.minutes == 60 else "static", "license": _LICENCE}
+        for one in sorted(rows, key=lambda station: station.id)
+    ]
     return {
         "status": "OK",
         "errors": [],
         "data": [],
-        "stations": [_describe(station) for station in sorted(rows, key=lambda one: one.id)],
-        "metadata": _METADATA,
-        "hourly": {
-            **{station.id: rows[station].to_dicts() for station in ordered},
-            "_params": _PARAMS,
-        },
+        "stations": stations,
+        "metadata": {name: text for name, (text, _) in _INFOCLIMAT.items()},
+        "hourly": hourly | {"_params": _PARAMS},
     }
 
 
-def _describe(station: Station) -> Record:
-    airport = station.minutes == 60
-    etalab = ("Etalab Open License", "https://www.etalab.gouv.fr/licence-ouverte-open-licence")
-    by = ("CC BY", "https://creativecommons.org/licenses/by/2.0/fr/")
-    source = "Simulated for the demonstration"
-    page = f"https://example.org/stations/metadonnees?id={station.id}"
-    names = ("license", "url", "source", "metadonnees")
-    return {
-        "id": station.id,
-        "name": station.name,
-        "latitude": station.latitude,
-        "longitude": station.longitude,
-        "elevation": station.elevation_m,
-        "type": "synop" if airport else "static",
-        "license": dict(zip(names, (*(etalab if airport else by), source, page), strict=True)),
-    }
+_WIND: Final = ("North", "NNE", "NE", "ENE", "East", "ESE", "SE", "SSE", "South", "SSW", "SW",
+                "WSW", "West", "WNW", "NW", "NNW")  # fmt: skip
+_POINT: Final = (pl.col("wind_from_direction") / 22.5).round().cast(pl.Int32) % 16
+_FLUX: Final = pl.col("surface_downwelling_shortwave_flux_in_air")
+_SHEET: Final = {
+    "Time": pl.col("local").dt.strftime("%H:%M:%S"),
+    "Temperature": _label(pl.col("air_temperature") * 1.8 + 32, 1, "°F"),
+    "Dew Point": _label(pl.col("dew_point_temperature") * 1.8 + 32, 1, "°F"),
+    "Humidity": _label(_HUMIDITY, 0, "%"),
+    "Wind": _POINT.replace_strict(dict(enumerate(_WIND)), return_dtype=pl.String),
+    "Speed": _label(pl.col("wind_speed") / 0.44704, 1, "mph"),
+    "Gust": _label(pl.col("wind_speed_of_gust") / 0.44704, 1, "mph"),
+    "Pressure": _label(pl.col("air_pressure_at_mean_sea_level") / 33.8639, 2, "in"),
+    "Precip. Rate.": _label(pl.col("rain") * 12 / 25.4, 2, "in"),  # 12 steps an hour
+    "Precip. Accum.": _label((pl.col("total") / 25.4 * 100).floor() / 100, 2, "in"),
+    "UV": (_FLUX / 125).round().cast(pl.Int32),
+    "Solar": pl.format("{}\xa0w/m²", _write(_FLUX)),
+}
+"""Columns of a native sheet, in its order."""
+_AIRBYTE_ORDER: Final = (
+    "Pressure", "Time", "Humidity", "Dew Point", "Wind", "Precip. Accum.", "Temperature", "Gust",
+    "Precip. Rate.", "Solar", "Speed", "UV",
+)  # fmt: skip
 
 
-def _write_decimal(value: pl.Expr) -> pl.Expr:
-    """Write one decimal at most: 5 and not 5.0, 0 and not -0.0."""
-    return (value.round(1) + 0.0).cast(pl.String).str.replace(r"\.0$", "")
+def to_wunderground_rows(frame: pl.DataFrame, reset: str) -> pl.DataFrame:
+    """Render one station's rows: imperial text, local wall clock without a date.
+
+    Adds `local` (naive, repeated and skipped as clocks change) and `on`, its day. The rain counter
+    starts anew `reset` after each local midnight ("8h4m" for one that was set up so).
+    """
+    local, since = pl.col("local"), pl.col("local").dt.offset_by(f"-{reset}").dt.date()
+    clock = pl.col("at").dt.convert_time_zone(ZONE).dt.replace_time_zone(None)
+    frame = frame.with_columns(local=clock)
+    frame = frame.with_columns(total=pl.col("rain").cum_sum().over(since))
+    return frame.select("local", local.dt.date().alias("on"), **_SHEET)
 
 
-def _write_whole(value: pl.Expr, multiple: int = 1) -> pl.Expr:
-    return ((value / multiple).round().cast(pl.Int32) * multiple).cast(pl.String)
+def list_airbyte_records(rows: pl.DataFrame) -> list[Line]:
+    """List what Airbyte reads in a workbook: a blank record of nulls, then a day's kept ones."""
+    lines: list[Line] = []
+    for day in rows.partition_by("on", maintain_order=True):
+        lines.append(("blank", dict.fromkeys(_AIRBYTE_ORDER)))
+        lines += [("kept", record) for record in day.select(_AIRBYTE_ORDER).to_dicts()]
+    return lines
 
 
-def _write_kmh(name: str, *, whole: bool) -> pl.Expr:
-    return _write_decimal((pl.col(name).round() if whole else pl.col(name)) * 3.6)
+def render_workbook(rows: pl.DataFrame, created_at: datetime) -> bytes:
+    """Render a sheet per local day: header, one blank row, then Excel times and text with units."""
+    import xlsxwriter  # noqa: PLC0415  (optional extra `embedded`: only the demo lake needs it)
+
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"default_date_format": "hh:mm:ss"}) as book:
+        book.set_properties({"created": created_at.replace(tzinfo=None)})
+        for day in rows.partition_by("on", maintain_order=True):
+            sheet = book.add_worksheet(f"{day['on'][0]:%d%m%y}")
+            sheet.write_row(0, 0, list(_SHEET))
+            cells = day.with_columns(Time=pl.col("local").dt.time()).select(*_SHEET)
+            for number, row in enumerate(cells.iter_rows(), start=2):
+                sheet.write_row(number, 0, row)
+    return buffer.getvalue()
 
 
-def _sum_rain(steps: int) -> pl.Expr:
-    """Write the rain of the last steps, in the 0.2 mm of a tipping bucket."""
-    return _write_decimal((pl.col("rain").rolling_sum(steps, min_samples=1) / 0.2).floor() * 0.2)
+def render_airbyte(key: str, lines: Sequence[Any], at: datetime, *, again: bool = False) -> bytes:
+    """Render one sync's object as its key ends: .jsonl or .csv, .gz or not.
+
+    A broken line is a text, and stands without an envelope. What is told `again` is of the next
+    generation, and escaped to ASCII.
+    """
+    draw, seconds = np.random.default_rng(crc32(key.encode())), int(at.timestamp())
+    records: list[Record] = [
+        {
+            "_airbyte_raw_id": str(UUID(bytes=draw.bytes(16), version=4)),
+            "_airbyte_extracted_at": seconds * 1000,
+            "_airbyte_meta": {"changes": [], "sync_id": seconds // 3600 % 1000},
+            "_airbyte_generation_id": 1 + again,
+            "_airbyte_data": line,
+        }
+        for line in lines
+    ]
+    if ".csv" in key:
+        for record in records:
+            for name in ("_airbyte_meta", "_airbyte_data"):
+                record[name] = json.dumps(record[name], ensure_ascii=False)
+        text = pl.DataFrame(records).write_csv(line_terminator="\r\n")
+    else:
+        pairs = zip(lines, records, strict=True)
+        texts = [a if isinstance(a, str) else json.dumps(b, ensure_ascii=again) for a, b in pairs]
+        text = "\n".join([*texts, ""])
+    body = text.encode()
+    return gzip.compress(body, 6, mtime=0) if key.endswith(".gz") else body

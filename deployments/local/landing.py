@@ -1,61 +1,56 @@
-"""The demo lake's objects: which syncs landed, what stands in each, what a reader must count."""
+"""What landed: objects in the exact raw formats, the faults in them, and what a reader must count.
 
-import gzip
+A fault in a value is told by its station and its time; one in a text by its object and its line.
+"""
+
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Final
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby, product
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from deployments.local.climate import Station
-from deployments.local.formats import (
-    Line,
-    Record,
-    Sync,
-    build_infoclimat_answer,
-    render_csv,
-    render_jsonl,
-    to_infoclimat_rows,
+from deployments.local import formats
+from deployments.local.demand import PARIS, render_eco2mix
+from deployments.local.formats import Line, Record
+from deployments.local.weather import AIRPORT, BEACH, GARDEN, HILL, PLAIN, ROOF, Station
+
+Frames = dict[Station, pl.DataFrame]
+
+_AIR: Final = "air_temperature"
+VALUE_FAULTS: Final = (
+    ("gap", BEACH, 0.62, 5, None),
+    ("frozen thermometer", PLAIN, 0.44, 20, pl.col(_AIR).first()),
+    ("impossible temperature", GARDEN, 0.31, 0.1, pl.lit(85.0).alias(_AIR)),  # 185 degF
+    ("temperature spike", HILL, 0.23, 0.1, pl.lit(39.5).alias(_AIR)),
+    ("missing wind direction", ROOF, 0.16, 4, pl.lit(None).alias("wind_from_direction")),
 )
-from deployments.local.load import ZONE, render_eco2mix, to_eco2mix_rows
-from deployments.local.wunderground import render_workbook, to_wunderground_lines
-from tasks.common.contracts import INSTANT
+"""Kind, station, start (a share of the weather's span, back from its end), hours, and the value
+instead (None: no rows)."""
 
-PARIS: Final = ZoneInfo(ZONE)
-BROKEN: Final = (
-    '{"_airbyte_raw_id": "7d0c4a1e-2f7b-4c55-9a51-0f6d3c1b8e92", "_airbyte_extracted_at": 17',
-    'connection reset by peer: {"_airbyte_raw_id"',
-)
-"""Lines as a lost connection leaves them."""
+_BROKEN: Final = '{"_airbyte_raw_id": "7d0c4a1e-2f7b-4c55-9a51-0f6d3c1b8e92", "_airbyte_extr'
+"""A line as a lost connection leaves it."""
+TEXT_FAULTS: Final = ((0.7, "malformed line"), (0.5, "repeated record"), (0.3, "malformed line"))
+"""Where they stand in an object, as a share of its lines, from its end."""
 
-ODD_CELLS: Final = {"03-11 10:00": "ND", "03-11 10:30": "ND", "06-03 15:00": "-", "09-22 04:30": ""}
-"""Half-hours of demand (month-day, local) whose cell holds no number."""
+FATES: Final = {
+    "restated day": "kept",
+    "repeated record": "duplicate",
+    "malformed line": "rejected",
+    "undated object": "rejected",
+    "cell without a number": "blank",
+    "hour that spring skips": "rejected",
+}
+"""Kinds of faults in a text, and what a faithful reader makes of their records."""
 
-
-@dataclass(frozen=True)
-class RawObject:
-    """One object of the lake, and what a faithful reader makes of it.
-
-    Attributes:
-        counts: records by kept, blank, duplicate, rejected; their sum is what is read.
-        places: at, line (or row of the sheet) and cell of what is kept, with its station_id.
-        defects: planted into this object's text (not into its values).
-    """
-
-    key: str
-    body: bytes
-    written_at: datetime
-    counts: Mapping[str, int]
-    places: pl.DataFrame
-    defects: Sequence[Record] = ()
+_TABLES: Final = {GARDEN: ("8h4m", "jsonl", "jsonl.gz"), ROOF: ("0h", "csv.gz", "xlsx")}
+"""When after local midnight a rain counter starts anew; formats of the first and second half."""
 
 
-@dataclass(frozen=True)
-class Week:
-    """Up to seven days of one feed, and when they were fetched."""
+class Week(NamedTuple):
+    """Up to seven local days, and when they were fetched (UTC)."""
 
     first_on: date
     last_on: date
@@ -65,178 +60,135 @@ class Week:
         """Give the rows of its days; `on` holds the day."""
         return rows.filter(pl.col("on").is_between(self.first_on, self.last_on))
 
-
-def list_weeks(as_of: datetime, weeks: int, zone: tzinfo) -> list[Week]:
-    """List the weeks of a feed; the last ends at `as_of`, the others four hours after midnight."""
-    end = (as_of.astimezone(zone) - timedelta(microseconds=1)).date()
-    lasts = [end - timedelta(days=7 * back) for back in reversed(range(weeks))]
-    nights = [datetime.combine(last, time(), zone) + timedelta(days=1, hours=4) for last in lasts]
-    return [
-        Week(last - timedelta(days=6), last, min(as_of, night.astimezone(UTC)))
-        for last, night in zip(lasts, nights, strict=True)
-    ]
+    def name_object(self, stream: str, suffix: str) -> str:
+        """Name what Airbyte lands: date, epoch in milliseconds, part."""
+        millis = int(self.fetched_at.timestamp()) * 1000
+        return f"raw/airbyte-sync/{stream}/{self.fetched_at:%Y_%m_%d}_{millis}_0.{suffix}"
 
 
-def land_infoclimat(
-    frames: Mapping[Station, pl.DataFrame], weeks: Sequence[Week], seed: int
-) -> Iterator[RawObject]:
-    """Land one answer a week, and one day once more: a later generation, slightly restated.
+@dataclass(frozen=True)
+class RawObject:
+    """One object of the lake.
 
-    The middle object ends in a broken line; the restated one is written in ASCII.
+    Attributes:
+        labels: line and label of each record: kept, blank, or a key of FATES.
     """
-    rows = {
-        station: to_infoclimat_rows(frame, station).with_columns(on=pl.col("at").dt.date())
-        for station, frame in frames.items()
-    }
-    middle = weeks[(len(weeks) - 1) // 2]
-    for number, week in enumerate(weeks):
-        sync = Sync(week.fetched_at, 100 + number, 8, seed)
-        chosen = {station: week.select(one) for station, one in rows.items()}
-        yield _pack_answer(chosen, sync, broken=BROKEN[:1] if week is middle else ())
-    day = Week(middle.first_on, middle.first_on, middle.fetched_at + timedelta(minutes=30))
-    again = {station: _restate(day.select(one)) for station, one in rows.items()}
-    yield _pack_answer(again, Sync(day.fetched_at, 200, 9, seed))
+
+    key: str
+    body: bytes
+    written_at: datetime
+    labels: Sequence[tuple[int, str]]
+
+    def count_records(self) -> Record:
+        """Count what a faithful reader makes of it, by fate; read is their sum."""
+        counts = Counter(FATES.get(label, label) for _, label in self.labels)
+        fates = {fate: counts[fate] for fate in ("kept", "blank", "duplicate", "rejected")}
+        return {"key": self.key, "read": len(self.labels), **fates}
+
+    def list_faults(self) -> Iterator[Record]:
+        """List the faults of its text: kind, first line, records."""
+        for label, run in groupby(self.labels, key=lambda one: one[1]):
+            lines = [line for line, _ in run]
+            if label in FATES:
+                yield {"kind": label, "key": self.key, "line": lines[0], "rows": len(lines)}
 
 
-def _restate(rows: pl.DataFrame) -> pl.DataFrame:
-    """Correct three afternoon hours by a tenth of a degree."""
-    raised = (pl.col("temperature").cast(pl.Float64) + 0.1).round(1).cast(pl.String)
-    afternoon = pl.col("at").dt.hour().is_between(12, 14)
-    return rows.with_columns(temperature=pl.when(afternoon).then(raised).otherwise("temperature"))
-
-
-def _pack_answer(
-    rows: Mapping[Station, pl.DataFrame], sync: Sync, *, broken: Sequence[str] = ()
-) -> RawObject:
-    answer = build_infoclimat_answer({one: frame.drop("at", "on") for one, frame in rows.items()})
-    lines = [Line("kept", answer), *(Line("rejected", text) for text in broken)]
-    places = pl.concat(
-        _place(
-            frame,
-            one.key,
-            line=pl.lit(1),
-            cell=pl.format(f"hourly.{one.id}[{{}}]", pl.int_range(pl.len())),
-        )
-        for one, frame in rows.items()
-    )
-    restated = sync.generation > 8
-    defects = [{"kind": "malformed line", "line": 2 + n} for n in range(len(broken))]
-    defects += [{"kind": "restated day", "line": 1, "rows": places.height}] * restated
-    return RawObject(
-        f"raw/airbyte-sync/infoclimat/hauts_de_france/{sync.stem}.jsonl",
-        render_jsonl(lines, sync, escape=restated),
-        sync.at,
-        {"kept": places.height, "rejected": len(broken)},
-        places,
-        defects,
-    )
-
-
-def _place(rows: pl.DataFrame, station_id: str, *, line: pl.Expr, cell: pl.Expr) -> pl.DataFrame:
-    return rows.select(
-        pl.lit(station_id).alias("station_id"),
-        "at",
-        line.cast(pl.UInt32).alias("line"),
-        cell.cast(pl.String).alias("cell"),
-    )
-
-
-def land_tables(
-    rows: pl.DataFrame, station: Station, weeks: Sequence[Week], seed: int, *, as_csv: bool = False
-) -> Iterator[RawObject]:
-    """Land Airbyte's reading of a station's tables, an object a week, as gzipped CSV or as JSONL.
-
-    Of JSONL the middle one is gzipped, and an early one has broken and repeated lines.
-    """
-    for number, week in enumerate(weeks):
-        sync = Sync(week.fetched_at, (400 if as_csv else 300) + number, 1, seed)
-        lines, defects = to_wunderground_lines(week.select(rows)), []
-        if not as_csv and number == len(weeks) // 3:
-            defects = _break_lines(lines)
-        body = render_csv(lines, sync) if as_csv else render_jsonl(lines, sync)
-        suffix = "csv" if as_csv else "jsonl"
-        if as_csv or number == len(weeks) // 2:
-            body, suffix = gzip.compress(body, 6, mtime=0), f"{suffix}.gz"
-        folder = f"raw/airbyte-sync/wunderground/{station.id}/first_day={week.first_on}"
-        kept = [(line.at, number) for number, line in enumerate(lines, 1 + as_csv) if line.at]
-        places = pl.DataFrame(kept, schema={"at": INSTANT, "line": pl.UInt32}, orient="row")
-        places = _place(places, station.key, line=pl.col("line"), cell=pl.lit(None))
-        counts = Counter[str](line.kind for line in lines)
-        key = f"{folder}/{sync.stem}.{suffix}"
-        yield RawObject(key, body, sync.at, counts, places, defects)
-
-
-def land_undated(
-    rows: pl.DataFrame, station: Station, fetched_at: datetime, seed: int
-) -> RawObject:
-    """Land an hour of records whose key names no day: nobody can tell when they were."""
-    sync = Sync(fetched_at, 99, 1, seed)
-    records = [line.content for line in to_wunderground_lines(rows.head(12))[1:]]
-    lines = [Line("rejected", record) for record in records]
-    key = f"raw/airbyte-sync/wunderground/{station.id}/{sync.stem}.jsonl"
-    nowhere = _place(rows.clear(), "", line=pl.lit(0), cell=pl.lit(None))
-    defects = [{"kind": "undated object", "rows": len(lines)}]
-    counts = {"rejected": len(lines)}
-    return RawObject(key, render_jsonl(lines, sync), sync.at, counts, nowhere, defects)
-
-
-def _break_lines(lines: list[Line]) -> list[Record]:
-    """Put two broken lines and a repeated one among the lines; tell where."""
-    third = len(lines) // 3
-    planted = {
-        third: Line("rejected", BROKEN[0]),
-        third + 40: Line("duplicate", lines[third + 38].content),
-        2 * third: Line("rejected", BROKEN[1]),
-    }
-    for index, line in planted.items():
-        lines.insert(index, line)
-    names = {"rejected": "malformed line", "duplicate": "repeated record"}
-    return [{"kind": names[line.kind], "line": index + 1} for index, line in planted.items()]
-
-
-def land_workbooks(
-    rows: pl.DataFrame, station: Station, weeks: Sequence[Week]
-) -> Iterator[RawObject]:
-    """Land a native workbook a week, a sheet per local day, as a person would download it."""
-    for week in weeks:
-        chosen = week.select(rows)
-        places = _place(
-            chosen,
-            station.key,
-            line=pl.int_range(pl.len()).over("on") + 3,
-            cell=pl.col("on").dt.strftime("%d%m%y"),
-        )
-        name = f"{station.id}_{week.first_on:%d%m%y}_{week.last_on:%d%m%y}.xlsx"
-        counts = {"kept": chosen.height, "blank": chosen["on"].n_unique()}
-        body = render_workbook(chosen, week.fetched_at)
-        key = f"raw/wunderground/{station.id}/{name}"
-        yield RawObject(key, body, week.fetched_at, counts, places)
-
-
-def land_demand(load: pl.DataFrame, as_of: datetime, years: int) -> Iterator[RawObject]:
-    """Land a definitive file for each whole year, and the running year's in real time.
-
-    Some cells of the last whole year hold no number (ODD_CELLS).
-    """
+def list_weeks(as_of: datetime, weeks: int) -> list[Week]:
+    """List the weeks of weather: the last is fetched at `as_of` (UTC), others after their end."""
     today = (as_of.astimezone(PARIS) - timedelta(microseconds=1)).date()
-    for year in range(today.year - years, today.year + 1):
-        running = year == today.year
-        days = (date(year, 1, 1), today if running else date(year, 12, 31))
-        odd = {f"{year}-{at}": text for at, text in ODD_CELLS.items() if year == today.year - 1}
-        rows = to_eco2mix_rows(load, days, as_of, odd)
-        name = "En-cours-TR" if running else f"Annuel-Definitif_{year}"
-        nature = "Données temps réel" if running else "Données définitives"
-        lines = rows.with_row_index("line", 2)
-        stamp = pl.concat_str("Date", "Heures", separator=" ")
-        kind, column = pl.lit("cell without a number"), pl.lit("Consommation")
-        defects = lines.filter(stamp.is_in(list(odd))).select(
-            "line", kind=kind, column=column, text="Consommation"
-        )
-        yield RawObject(
-            f"raw/rte/eCO2mix_RTE_Hauts-de-France_{name}.xls",
-            render_eco2mix(rows, nature),
-            min(as_of, datetime(year + 1, 6, 15, tzinfo=UTC)),
-            Counter(rows["fate"]),
-            _place(lines.filter(fate="kept"), "rte:32", line=pl.col("line"), cell=pl.lit(None)),
-            defects.to_dicts(),
-        )
+    lasts = [today - timedelta(weeks=back) for back in reversed(range(weeks))]
+    nights = [datetime.combine(last, time(4), UTC) + timedelta(days=1) for last in lasts]
+    pairs = zip(lasts, nights, strict=True)
+    return [Week(last - timedelta(days=6), last, min(as_of, night)) for last, night in pairs]
+
+
+def land_lake(
+    frames: Frames, load: pl.DataFrame, weeks: Sequence[Week]
+) -> tuple[list[RawObject], list[Record]]:
+    """Land what is known when the last week is fetched; give the objects, and all their faults."""
+    as_of, year = weeks[-1].fetched_at, weeks[-1].last_on.year
+    known = {one: frame.filter(pl.col("at") < as_of) for one, frame in frames.items()}
+    faults = _plant_faults(known, as_of, timedelta(weeks=len(weeks)))
+    objects = [*_land_answers(known, weeks), *_land_tables(known, weeks)]
+    objects += _land_demand(load, year, as_of)
+    return objects, faults + [fault for landed in objects for fault in landed.list_faults()]
+
+
+def _plant_faults(frames: Frames, as_of: datetime, span: timedelta) -> list[Record]:
+    """Plant VALUE_FAULTS into the stations' frames, in place, and tell them."""
+    told: list[Record] = [
+        {"kind": f"rain counter starts anew {reset} after midnight", "station_id": station.key}
+        for station, (reset, *_) in _TABLES.items()
+    ]
+    for kind, station, back, hours, value in VALUE_FAULTS:
+        start = (as_of - back * span).replace(minute=0, second=0, microsecond=0)
+        end, frame = start + timedelta(hours=hours), frames[station]
+        hit = pl.col("at").is_between(start, end, closed="left")
+        faulty = frame.filter(hit)
+        faulty = faulty.clear() if value is None else faulty.with_columns(value)
+        mixed = pl.concat([frame.filter(~hit), faulty], how="vertical_relaxed")
+        frames[station] = mixed.sort("at")
+        place = {"kind": kind, "station_id": station.key}
+        told.append(place | {"from": start.isoformat(), "to": end.isoformat()})
+    return told
+
+
+def _land_answers(frames: Frames, weeks: Sequence[Week]) -> Iterator[RawObject]:
+    """Land InfoClimat's answer a week, and one day once more, a tenth of a degree warmer.
+
+    The middle object ends in a broken line.
+    """
+    middle = weeks[(len(weeks) - 1) // 2]
+    day = Week(middle.first_on, middle.first_on, middle.fetched_at + timedelta(minutes=30))
+    for week in (*weeks, day):
+        warmer = pl.col(_AIR) + 0.1 * (week is day)
+        rows = {
+            one: week.select(formats.to_infoclimat_rows(frames[one].with_columns(warmer), one))
+            for one in (PLAIN, BEACH, HILL, AIRPORT)
+        }
+        labels = [(1, "restated day" if week is day else "kept")] * sum(map(len, rows.values()))
+        labels += [(2, "malformed line")] * (week is middle)
+        lines = [formats.build_infoclimat_answer(rows), *[_BROKEN] * (week is middle)]
+        key = week.name_object("infoclimat/hauts_de_france", "jsonl")
+        body = formats.render_airbyte(key, lines, week.fetched_at, again=week is day)
+        yield RawObject(key, body, week.fetched_at, labels)
+
+
+def _land_tables(frames: Frames, weeks: Sequence[Week]) -> Iterator[RawObject]:
+    """Land Weather Underground's tables a week, as Airbyte reads them or a person downloads them.
+
+    The first JSONL has TEXT_FAULTS. Beside it lies an hour of records whose key names no day:
+    nobody can tell when they were.
+    """
+    for (station, (reset, *suffixes)), (number, week) in product(_TABLES.items(), enumerate(weeks)):
+        chosen = week.select(formats.to_wunderground_rows(frames[station], reset))
+        suffix, at = suffixes[2 * number >= len(weeks)], week.fetched_at
+        stream, lines = f"wunderground/{station.id}", formats.list_airbyte_records(chosen)
+        key, body = week.name_object(f"{stream}/first_day={week.first_on}", suffix), b""
+        if suffix == "xlsx":
+            key = f"raw/{stream}/{station.id}_{week.first_on:%d%m%y}_{week.last_on:%d%m%y}.xlsx"
+            body = formats.render_workbook(chosen, at)
+        elif suffix == "jsonl" and number == 0:
+            undated = [("undated object", record) for _, record in lines[1:13]]
+            yield _pack_lines(week.name_object(stream, suffix), at, undated)
+            for share, label in TEXT_FAULTS:
+                index = int(share * len(lines))
+                content = _BROKEN if label == "malformed line" else lines[index - 1][1]
+                lines.insert(index, (label, content))
+        yield _pack_lines(key, at, lines, body)
+
+
+def _pack_lines(key: str, at: datetime, lines: Sequence[Line], body: bytes = b"") -> RawObject:
+    """Pack labelled lines; `body` where they are not written as Airbyte does."""
+    body = body or formats.render_airbyte(key, [content for _, content in lines], at)
+    return RawObject(key, body, at, [(line, label) for line, (label, _) in enumerate(lines, 1)])
+
+
+def _land_demand(load: pl.DataFrame, today: int, as_of: datetime) -> Iterator[RawObject]:
+    """Land a definitive file for each of two whole years, and the running year's in real time."""
+    for year in range(today - 2, today + 1):
+        name = "En-cours-TR" if year == today else f"Annuel-Definitif_{year}"
+        key = f"raw/rte/eCO2mix_RTE_Hauts-de-France_{name}.xls"
+        body, labels = render_eco2mix(load, year, as_of)
+        written_at = min(as_of, datetime(year + 1, 6, 15, tzinfo=UTC))
+        yield RawObject(key, body, written_at, list(enumerate(labels, 2)))

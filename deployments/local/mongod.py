@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cyclopts import App
+import cyclopts
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -38,8 +38,7 @@ _FOOTPRINT: Final = (
     "--wiredTigerEngineConfigString=log=(file_max=2MB,prealloc=false)",
     "--setParameter=diagnosticDataCollectionEnabled=false",
 )
-_NOT_INITIALISED: Final = 94
-_NOT_A_MEMBER: Final = 93
+_NOT_INITIALISED, _NOT_A_MEMBER = 94, 93
 
 
 @contextmanager
@@ -60,15 +59,14 @@ def running_mongod(folder: Path = DEFAULT_FOLDER) -> Generator[str, None, None]:
 
 def _refuse_embedded(settings: Settings) -> None:
     """Refuse where an embedded server would hide a database or lose its data."""
-    refusals = (
-        (settings.mongodb_uri is not None, "MONGODB_URI is set, and it alone decides"),
-        (runs_on_ecs(), "this is an ECS task, and the data would vanish with it"),
-        (settings.environment == "production", "ENVIRONMENT is production"),
-    )
-    for applies, reason in refusals:
-        if applies:
-            msg = f"No embedded MongoDB starts here ({reason}): name a replica set in MONGODB_URI."
-            raise ConfigurationError(msg)
+    refusals = {
+        "MONGODB_URI is set, and it alone decides": settings.mongodb_uri is not None,
+        "this is an ECS task, and the data would vanish with it": runs_on_ecs(),
+        "ENVIRONMENT is production": settings.environment == "production",
+    }
+    for reason in (reason for reason, applies in refusals.items() if applies):
+        msg = f"No embedded MongoDB starts here ({reason}): name a replica set in MONGODB_URI."
+        raise ConfigurationError(msg)
 
 
 @contextmanager
@@ -135,7 +133,7 @@ def _launch(folder: Path, port: int, options: Sequence[str]) -> None:
         raise ConfigurationError(msg) from error
     if ended.returncode != 0:
         # For example: error while loading shared libraries: libcrypto.so.1.1
-        lines = [line for line in (ended.stderr + ended.stdout).splitlines() if line.strip()]
+        lines = (ended.stderr + ended.stdout).splitlines()
         reason = next((line for line in lines if "error" in line.lower()), "no reason given")
         msg = (
             f"mongod at {binary} did not start in {folder} (exit {ended.returncode}, {reason}): "
@@ -157,14 +155,11 @@ def _find_pid(folder: Path, port: int) -> int | None:
     """Give the process that serves this folder on this port; a stranger's server is none."""
     if not _answers(port):
         return None
-    with _connect(port) as client:
-        try:
-            started_with = client.admin.command("getCmdLineOpts")["parsed"]
-            status = client.admin.command("serverStatus")
-        except PyMongoError:
-            return None
-    is_ours = started_with.get("storage", {}).get("dbPath") == str(folder / "data")
-    return int(status["pid"]) if is_ours else None
+    with _connect(port) as client, suppress(PyMongoError):
+        started_with = client.admin.command("getCmdLineOpts")["parsed"]
+        if started_with.get("storage", {}).get("dbPath") == str(folder / "data"):
+            return int(client.admin.command("serverStatus")["pid"])
+    return None
 
 
 def _await_primary(port: int) -> None:
@@ -207,31 +202,23 @@ def _stop_server(folder: Path, port: int) -> None:
         time.sleep(0.05)
 
 
-app = App(
-    name="python -m deployments.local.mongod",
-    help="Keep an embedded MongoDB running until Ctrl-C, and print its URI.",
-)
-
-
-@app.default
-def serve(*, folder: Path = DEFAULT_FOLDER) -> None:
-    """Serve one folder.
+def serve(*, folder: Path = DEFAULT_FOLDER) -> int:
+    """Keep an embedded MongoDB running until Ctrl-C, and print its URI.
 
     Args:
         folder: Where the data stay.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with running_mongod(folder) as uri:
+        with suppress(KeyboardInterrupt), running_mongod(folder) as uri:
             sys.stdout.write(f"{uri}\n")
             sys.stdout.flush()
             signal.pause()
-    except KeyboardInterrupt:
-        return
     except PipelineError as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(cyclopts.run(serve))
