@@ -58,9 +58,8 @@ def simulate_load(region: dict[str, Array], grid: Grid) -> pl.DataFrame:
         "Pompage": np.zeros_like(speed),
         "Bioénergies": 120 + 9 * grid.draw("biomass", 40),
     }
-    whole = pl.DataFrame(columns).with_columns(pl.all().round().cast(pl.Int32))
-    bought = pl.col("Consommation") - pl.sum_horizontal(pl.exclude("Consommation"))
-    return whole.with_columns(bought.alias("Ech. physiques")).insert_column(0, at)
+    columns["Ech. physiques"] = demand - sum(list(columns.values())[1:])
+    return pl.DataFrame({"at": at, **columns}).with_columns(pl.exclude("at").round().cast(pl.Int32))
 
 
 def render_eco2mix(load: pl.DataFrame, year: int, until: datetime) -> tuple[bytes, list[str]]:

@@ -140,9 +140,8 @@ def main(folder: Path = Path(".local/lake"), *, as_of: str | None = None, seed: 
     except (ConfigurationError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    records = sum(one["read"] for one in lake.story["objects"])
     sys.stdout.write(
-        f"{folder}: {len(lake.story['objects'])} objects, {records} records, up to {end}.\n"
+        f"{folder}: {len(lake.story['objects'])} objects, simulated up to {end.isoformat()}.\n"
         f"The truth behind them, planted faults included: {lake.truth.parent}.\n"
     )
     return 0

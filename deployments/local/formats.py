@@ -66,7 +66,6 @@ _PARAMS: Final = [name for name in _INFOCLIMAT if name not in
                   {"visibilite", "neige_au_sol", "nebulosite", "temps_omm"}]  # fmt: skip
 
 
-_FACTS: Final = ("id", "name", "latitude", "longitude", "elevation")
 _LICENCE: Final = {
     "license": "CC BY",
     "url": "https://creativecommons.org/licenses/by/2.0/fr/",
@@ -94,7 +93,7 @@ def build_infoclimat_answer(rows: Mapping[Station, pl.DataFrame]) -> Record:
     ordered = sorted(rows, key=lambda station: (-station.minutes, station.id))
     hourly: Record = {one.id: rows[one].drop("on").to_dicts() for one in ordered}
     stations = [
-        {name: getattr(one, name) for name in _FACTS}
+        {name: getattr(one, name) for name in ("id", "name", "latitude", "longitude", "elevation")}
         | {"type": "synop" if one.minutes == 60 else "static", "license": _LICENCE}
         for one in sorted(rows, key=lambda station: station.id)
     ]
@@ -141,8 +140,7 @@ def to_wunderground_rows(frame: pl.DataFrame, reset: str) -> pl.DataFrame:
     """
     local, since = pl.col("local"), pl.col("local").dt.offset_by(f"-{reset}").dt.date()
     clock = pl.col("at").dt.convert_time_zone(ZONE).dt.replace_time_zone(None)
-    frame = frame.with_columns(local=clock)
-    frame = frame.with_columns(total=pl.col("rain").cum_sum().over(since))
+    frame = frame.with_columns(local=clock).with_columns(total=pl.col("rain").cum_sum().over(since))
     return frame.select("local", local.dt.date().alias("on"), **_SHEET)
 
 

@@ -96,10 +96,9 @@ class RawObject:
 def list_weeks(as_of: datetime, weeks: int) -> list[Week]:
     """List the weeks of weather: the last is fetched at `as_of` (UTC), others after their end."""
     today = (as_of.astimezone(PARIS) - timedelta(microseconds=1)).date()
-    lasts = [today - timedelta(weeks=back) for back in reversed(range(weeks))]
-    nights = [datetime.combine(last, time(4), UTC) + timedelta(days=1) for last in lasts]
-    pairs = zip(lasts, nights, strict=True)
-    return [Week(last - timedelta(days=6), last, min(as_of, night)) for last, night in pairs]
+    day, last = timedelta(days=1), datetime.combine(today, time(4), UTC)
+    nights = [last + day - 7 * day * back for back in reversed(range(weeks))]
+    return [Week((at - 7 * day).date(), (at - day).date(), min(as_of, at)) for at in nights]
 
 
 def land_lake(
@@ -190,5 +189,4 @@ def _land_demand(load: pl.DataFrame, today: int, as_of: datetime) -> Iterator[Ra
         name = "En-cours-TR" if year == today else f"Annuel-Definitif_{year}"
         key = f"raw/rte/eCO2mix_RTE_Hauts-de-France_{name}.xls"
         body, labels = render_eco2mix(load, year, as_of)
-        written_at = min(as_of, datetime(year + 1, 6, 15, tzinfo=UTC))
-        yield RawObject(key, body, written_at, list(enumerate(labels, 2)))
+        yield RawObject(key, body, as_of, list(enumerate(labels, 2)))
