@@ -139,6 +139,6 @@ def test_a_poisoned_future_changes_no_point(
 def poison(line: bytes) -> bytes:
     """Put 99999 MW on every half-hour from the issue time on."""
     cells = line.split(b"\t")
-    if len(cells) > 4 and cells[4] and (cells[2], cells[3]) >= (b"2019-11-06", b"22:00"):
+    if len(cells) > 4 and cells[4].isdigit() and (cells[2], cells[3]) >= (b"2019-11-06", b"22:00"):
         cells[4] = b"99999"
     return b"\t".join(cells)
