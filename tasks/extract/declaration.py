@@ -8,7 +8,7 @@ are the same, and a `?` in the file stands for any one character (a spreadsheet'
 import datetime as dt
 import re
 from typing import Annotated, Final, Literal, Self
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -30,9 +30,11 @@ MISSING: Final = ("", "-", "--", "---", "ND", "N/A", "null", "None")
 
 
 def _check_zone(name: str) -> str:
-    if name not in available_timezones():
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         msg = "is no IANA time zone; write one like Europe/Paris or UTC"
-        raise ValueError(msg)
+        raise ValueError(msg) from None
     return name
 
 

@@ -5,7 +5,7 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -33,24 +33,14 @@ _MIB: Final = 1 << 20
 _WORKERS: Final = 2
 
 
-class Gathered(NamedTuple):
-    """What one object gave; its readings lie in the scratch folder."""
-
-    outcome: ObjectOutcome
-    parts: list[Part]
-    quarantine: pl.DataFrame
-    stations: pl.DataFrame
-    cells: Mapping[str, int]
-
-
 class Harvest(NamedTuple):
-    """What all objects gave, in their order."""
+    """What one object gave, or several, in their order; the readings lie in the scratch folder."""
 
     outcomes: list[ObjectOutcome]
     parts: list[Part]
     quarantine: pl.DataFrame
     stations: pl.DataFrame
-    cells: Mapping[str, int]
+    cells: Counter[str]
     scratch: Path
 
 
@@ -72,27 +62,28 @@ def harvest_objects(
     scratch = make_scratch()
     readers = {source.id: CellReader(source) for _, source in unread}
 
-    def gather(number: int, ref: ObjectRef, source: Source) -> Gathered:
+    def gather(number: int, ref: ObjectRef, source: Source) -> Harvest:
         origin = Origin(ref.key, ref.etag, source.id, ref.modified_at, first_day)
         readings, sha256 = _fetch_and_read(lambda: fetch(ref), origin, limits, readers[source.id])
         outcome = settle(ref, source, "quarantined" if readings.is_refused else "read")
-        return Gathered(
-            replace(outcome, sha256=sha256, tally=readings.tally, reason=readings.reason),
+        return Harvest(
+            [replace(outcome, sha256=sha256, tally=readings.tally, reason=readings.reason)],
             spill_readings(readings.frame, scratch / f"{number}", source_id=source.id, key=ref.key),
             readings.quarantine,
             list_stations(readings.frame["station_id"].unique().sort(), source, readings.stations),
-            readings.cells,
+            Counter(readings.cells),
+            scratch,
         )
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         all_ = list(pool.map(gather, range(len(unread)), *zip(*unread, strict=True)))
     stations = pl.concat([STATIONS.to_frame(), *(one.stations for one in all_)])
     return Harvest(
-        outcomes=[one.outcome for one in all_],
+        outcomes=[outcome for one in all_ for outcome in one.outcomes],
         parts=[part for one in all_ for part in one.parts],
         quarantine=pl.concat([QUARANTINE.to_frame(), *(one.quarantine for one in all_)]),
         stations=stations.unique("station_id", keep="last", maintain_order=True),
-        cells=dict(sorted(sum((Counter(one.cells) for one in all_), Counter()).items())),
+        cells=sum((one.cells for one in all_), Counter()),
         scratch=scratch,
     )
 
@@ -166,7 +157,7 @@ def harvest_lake(
         objects=tuple(sorted((*landing.settled, *harvest.outcomes), key=lambda one: one.key)),
         stations=harvest.stations,
         quarantine=harvest.quarantine,
-        cells=harvest.cells,
+        cells=dict(sorted(harvest.cells.items())),
         scratch=harvest.scratch,
         dry_run=dry_run,
     )

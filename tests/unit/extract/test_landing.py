@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from tasks.common.errors import ConfigurationError, TerminalError
+from tasks.common.objects import open_store
 from tasks.common.results import Extracted
 from tasks.common.settings import Settings
-from tasks.extract.harvest import harvest_lake
+from tasks.extract.harvest import harvest_lake, harvest_objects
 from tasks.extract.task import extract
-from tests.unit.extract.given import BLANK, lines, row
+from tests.unit.extract.given import BLANK, SOURCES, lines, row
 
 AS_OF = datetime(2024, 10, 9, 20, tzinfo=UTC)
 DAY = "raw/wunderground/ITESTA12/first_day=2024-10-01/a.jsonl"
@@ -145,3 +147,13 @@ def test_the_task_reads_the_lake_of_the_settings(lake: Path, monkeypatch: pytest
     found = extract.fn(as_of=AS_OF, dry_run=True)
     assert (found.as_of, found.dry_run, found.tally.kept) == (AS_OF, True, 2)
     assert found.sources["wunderground"].units["air_temperature"] == "degF"
+
+
+def test_an_object_that_vanished_since_the_listing_stops_no_other(lake: Path):
+    store = open_store(str(lake), Settings())
+    here = next(ref for ref in store.list_objects("raw/"))
+    gone = replace(here, key=DAY.replace("a.jsonl", "gone.jsonl"))
+    unread = [(gone, SOURCES["wunderground"]), (here, SOURCES["wunderground"])]
+    found = harvest_objects(unread, store.get_object, Settings())
+    assert [one.status for one in found.outcomes] == ["quarantined", "read"]
+    assert (found.outcomes[0].reason or "").startswith("unreadable_object")

@@ -182,3 +182,18 @@ def test_a_workbooks_own_times_and_numbers_are_read():
         ["2024-09-30T22:04"],
         [3.0],
     )
+
+
+def test_an_unnamed_first_column_shifts_nothing():
+    body = b"\tTime\tTemperature\n0\t00:04:00\t56.2\n\t00:09:00\t56.3\n"
+    assert values(read(body), "air_temperature") == [56.2, 56.3]
+
+
+def test_national_demand_carries_both_forecasts_of_rte():
+    header = "Périmètre\tNature\tDate\tHeures\tConsommation\tPrévision J-1\tPrévision J\tFioul\t"
+    row = "France\tDonnées temps réel\t2021-12-11\t10:00\t70139\t69300\t70000\t2\t"
+    readings = read(f"{header}\n{row}\n".encode("latin-1"), "eco2mix")
+    names = ["electricity_demand", "electricity_demand_forecast_day_ahead"]
+    assert readings.frame.select("station_id", *names).row(0) == ("rte:FR", 70139.0, 69300.0)
+    assert values(readings, "electricity_demand_forecast_intraday") == [70000.0]
+    assert readings.reason is None
