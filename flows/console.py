@@ -85,13 +85,17 @@ def run(
 def serve(*, name: str = "forecast-local") -> None:
     """Serve the flow to the Prefect UI, on its weekly schedule, until interrupted.
 
-    Start a server first: `prefect server start`, and set PREFECT_API_URL to its address.
+    Start a server first: `prefect server start`, and set PREFECT_API_URL to its address. On the
+    demo lake there is no schedule: its data end at the issue time that the form is filled with.
 
     Args:
         name: Name of the deployment in the UI.
     """
-    with _prepared(None, None, dry_run=False):
-        forecast_pipeline.serve(name=name, schedule=WEEKLY)
+    with _prepared(None, None, dry_run=False) as ground:
+        if ground.as_of is None:
+            forecast_pipeline.serve(name=name, schedule=WEEKLY)
+        else:  # the demo's data end at its issue time, so the form is filled with it
+            forecast_pipeline.serve(name=name, parameters={"as_of": ground.as_of.isoformat()})
 
 
 def forecast_command() -> NoReturn:

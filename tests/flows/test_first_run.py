@@ -45,8 +45,9 @@ def test_every_record_is_accounted_for(first: Ran):
     assert rejected > 0  # the planted defects were found
 
 
-def test_demand_is_forecast_by_models_for_the_whole_next_week(first: Ran):
-    assert first.series("rte:32:electricity_demand")["status"] == "model"
+def test_demand_is_forecast_for_the_whole_next_week(first: Ran):
+    # The demo's weather ends last Wednesday: in some weeks the better naive wins, and says so.
+    assert first.series("rte:32:electricity_demand")["status"] in ("model", "fallback")
     days = first.report["demand_next_week"]
     assert [day["hours"] for day in days] == [24.0] * 7
 
@@ -63,6 +64,15 @@ def test_a_second_run_of_the_same_week_modifies_nothing(first: Ran, second: Ran)
         for name, counts in second.report["mongodb"]["collections"].items()
     }
     assert set(changed.values()) <= {0}
+
+
+def test_a_dry_run_of_some_series_writes_nothing(folder: Path, second: Ran):
+    before = sorted(path for path in (folder / ".local/lake").rglob("*") if path.is_file())
+    arguments = ("--series", "rte:*", "--dry-run", "--json", "report.json")
+    ran = run_module("flows.forecast", *arguments, cwd=folder)
+    assert (second.code, ran.code) == (0, 0)
+    assert [one["series_id"] for one in ran.report["series"]] == ["rte:32:electricity_demand"]
+    assert before == sorted(path for path in (folder / ".local/lake").rglob("*") if path.is_file())
 
 
 def test_a_second_run_reads_no_object_again(second: Ran):

@@ -9,6 +9,7 @@ import pytest
 
 from tasks.common.settings import render_example
 from tasks.report.document import RunReport
+from tests.laws import reference
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -86,3 +87,7 @@ def test_env_example_is_what_the_settings_say():
 def test_the_published_schema_of_the_report_is_what_the_model_says():
     published = json.loads((ROOT / "docs/reference/report.schema.json").read_text())
     assert published == RunReport.model_json_schema(mode="serialization")
+
+
+def test_the_page_of_the_source_vocabulary_is_what_the_models_say():
+    assert reference.PAGE.read_text() == reference.render_page()

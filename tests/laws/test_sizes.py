@@ -1,6 +1,7 @@
 """A stranger finds the room for a change in a minute: files and functions stay small."""
 
 import ast
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,25 @@ def test_no_module_is_a_drawer():
     assert {path for path in SOURCES if path.stem in FORBIDDEN_NAMES} == set()
 
 
-def test_the_product_fits_in_6000_lines():
-    assert sum(len(path.read_text().splitlines()) for path in SOURCES) <= 6000
+def count_code_lines(path: Path) -> int:
+    """Count lines with code: not blank, no comment, no docstring."""
+    tree = ast.parse(path.read_text())
+    quiet = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    with path.open("rb") as source:
+        lines = {
+            line
+            for token in tokenize.tokenize(source.readline)
+            if token.type not in (*quiet, tokenize.ENDMARKER, tokenize.ENCODING)
+            for line in range(token.start[0], token.end[0] + 1)
+        }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(lines)
+
+
+def test_the_product_fits_in_6000_lines_of_code():
+    assert sum(count_code_lines(path) for path in SOURCES) <= 6000
 
 
 def test_a_flow_reads_as_a_story():

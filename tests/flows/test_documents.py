@@ -1,0 +1,130 @@
+"""Every command that the documents show is run, and shown because it works."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.flows.command import ROOT, require_shared_data, run_module
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WU_FILE = "weather/airbyte_wunderground_ILAMAD25_first_two_days.jsonl"
+
+ELSEWHERE = {
+    "make run": "test_first_run runs what it runs, in an empty folder",
+    "make test": "this is it",
+    "make serve": "test_served_flow serves the same flow",
+    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "test_served_flow sets it",
+    ".venv/bin/prefect server start": "test_served_flow starts it on a free port",
+    ".venv/bin/python -m flows.forecast --lake s3://landing/raw --as-of 2019-11-06T22:00+01:00": (
+        "test_s3_lake runs it on a bucket"
+    ),
+    ".venv/bin/python -m flows.forecast --series 'rte:*' --dry-run": "test_first_run, dry",
+    "SOURCES_DIR=sources .venv/bin/python -m tasks.extract raw/garden/GARDEN1/2024-10.csv": (
+        "test_the_garden_of_the_how_to_is_read, below"
+    ),
+    ".venv/bin/python -m tasks.extract FILE --source wunderground --first-day 2024-10-01": (
+        "test_an_undated_file_is_read_with_its_first_day, below"
+    ),
+    ".venv/bin/python -m tests.bench ingest --json": "test_the_bench_prints_json, below",
+    ".venv/bin/python -m flows.forecast --help": "test_help_explains_every_option, below",
+    "make help": "test_make_help_lists_every_target, below",
+}
+
+
+def list_commands() -> Iterator[str]:
+    for page in PAGES:
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+            yield from (line for line in block.splitlines() if line and not line.startswith("#"))
+
+
+def read_fence(page: Path, language: str, number: int = 0) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return found[number]
+
+
+def test_every_command_of_the_documents_is_run_by_a_test():
+    assert sorted(set(list_commands())) == sorted(ELSEWHERE)
+
+
+def test_the_readme_is_short_and_begins_with_its_two_commands():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    assert list(list_commands())[:2] == ["make run", "make test"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path):
+    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_make_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    explained = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    assert sorted(explained) == sorted(phony[1].split())
+
+
+def test_help_explains_every_option(tmp_path: Path):
+    ran = run_module("flows.forecast", "--help", cwd=tmp_path)
+    assert ran.code == 0
+    options = ("--lake", "--as-of", "--horizon-days", "--series", "--dry-run", "--json")
+    assert [option for option in options if option not in ran.out] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--horizon-days", "eleven"), "eleven"),
+        (("--nonsense",), "nonsense"),
+        (("--as-of", "2019-11-06T22:00"), "without its offset"),
+        (("--as-of", "yesterday"), "give an ISO instant"),
+        (("--lake", "ftp://somewhere", "--dry-run"), "ftp"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_is_told_and_exits_2(tmp_path: Path, arguments: tuple[str, ...], said: str):
+    ran = run_module("flows.forecast", *arguments, cwd=tmp_path)
+    assert ran.code == 2, ran.err
+    assert said in ran.err + ran.out
+    assert not (tmp_path / ".local").exists()
+
+
+def test_the_garden_of_the_how_to_is_read(tmp_path: Path):
+    page = ROOT / "docs/how-to/add-a-source.md"
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources/garden.yaml").write_text(read_fence(page, "yaml"))
+    landed = tmp_path / "raw/garden/GARDEN1/2024-10.csv"
+    landed.parent.mkdir(parents=True)
+    landed.write_text(read_fence(page, "csv"))
+    ran = run_module("tasks.extract", str(landed), cwd=tmp_path, SOURCES_DIR="sources")
+    assert ran.code == 0, ran.err
+    assert "garden:GARDEN1:air_temperature" in ran.out
+
+
+def test_a_first_day_of_the_how_to_is_a_declaration():
+    declared = yaml.safe_load(read_fence(ROOT / "docs/how-to/add-a-source.md", "yaml", 1))
+    assert str(next(iter(declared["time"]["first_days"].values()))) == "2024-10-01"
+
+
+def test_an_undated_file_is_read_with_its_first_day(tmp_path: Path):
+    ran = run_module(
+        "tasks.extract",
+        str(require_shared_data() / WU_FILE),
+        *("--source", "wunderground", "--first-day", "2024-10-01"),
+        cwd=tmp_path,
+    )
+    assert ran.code == 0, ran.err
+    assert "576" in ran.out
+
+
+def test_the_bench_prints_json(tmp_path: Path):
+    ran = run_module(
+        "tests.bench", "ingest", "--rows", "120000", "--repeats", "1", "--json", cwd=tmp_path
+    )
+    assert ran.code == 0, ran.err
+    assert '"wall_over_bare"' in ran.out
