@@ -4,43 +4,72 @@ A value gets one flag. FAIL and MISSING are facts of the value alone; SUSPECT de
 neighbours, so it is judged anew (`flag_suspects`) wherever rows were added or taken away.
 """
 
+import math
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
 
-from tasks.common.contracts import VARIABLES, Flag, variables_of
+from tasks.common.contracts import VARIABLES, Flag, convert_factor, variables_of
 
 _FEWEST: Final = 6
 """Equal values in a row that never count as frozen, however long their steps are."""
 
 
+def convert_units(frame: pl.DataFrame, units: Mapping[str, str]) -> pl.DataFrame:
+    """Give every variable `x` in its canonical unit, beside `x__raw` as it was delivered.
+
+    Null and non-finite values stay what they are.
+
+    Args:
+        frame: READINGS, or any wide frame of variables.
+        units: the source's declared unit per variable.
+
+    Raises:
+        ConfigurationError: a unit is unknown or of another dimension.
+    """
+    names = variables_of(frame)
+    raw = (pl.col(name).alias(f"{name}__raw") for name in names)
+    return frame.with_columns(*raw, *(_convert(name, units[name]) for name in names))
+
+
+def _convert(name: str, unit: str) -> pl.Expr:
+    slope, intercept = convert_factor(unit, VARIABLES[name].unit)
+    scaled = pl.col(name) if slope == 1 else pl.col(name) * slope
+    return scaled if intercept == 0 else scaled + intercept
+
+
 def flag_values(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give every variable `x` its `x__flag`; what is impossible becomes null, its raw value stays.
+    """Give every variable `x` its `x__flag`; what is impossible becomes null.
 
     MISSING: nothing was delivered. FAIL: not finite, or outside the bounds of VARIABLES.
     SUSPECT: a spike or a frozen run, see `flag_suspects`. PASS: the rest.
 
     Args:
-        frame: `x` in canonical units and `x__raw`; one row per station and instant, sorted by both.
+        frame: `x` in canonical units; one row per station and instant, sorted by both.
     """
     names = variables_of(frame)
-    possible = frame.with_columns(_keep_possible(name) for name in names)
-    flagged = possible.with_columns(
-        pl.when(pl.col(name).is_not_null())
-        .then(pl.lit(Flag.PASS, pl.UInt8))
-        .when(pl.col(f"{name}__raw").is_null())
-        .then(pl.lit(Flag.MISSING, pl.UInt8))
-        .otherwise(pl.lit(Flag.FAIL, pl.UInt8))
-        .alias(f"{name}__flag")
-        for name in names
+    sound = frame.select(_is_possible(name).all(ignore_nulls=False).alias(name) for name in names)
+    spoilt = [name for name in names if not sound[name].item()]
+    passed = pl.lit(Flag.PASS, pl.UInt8)
+    return flag_suspects(
+        frame.with_columns(
+            *(passed.alias(f"{name}__flag") for name in names if name not in spoilt),
+            *(_judge(name, passed).alias(f"{name}__flag") for name in spoilt),
+            *(pl.when(_is_possible(name)).then(pl.col(name)) for name in spoilt),
+        )
     )
-    return flag_suspects(flagged)
 
 
-def _keep_possible(name: str) -> pl.Expr:
+def _is_possible(name: str) -> pl.Expr:
     # NaN compares as the greatest number, so it is outside as well.
-    low, high = VARIABLES[name].low, VARIABLES[name].high
-    return pl.when(pl.col(name).is_between(low, high)).then(pl.col(name))
+    return pl.col(name).is_between(VARIABLES[name].low, VARIABLES[name].high)
+
+
+def _judge(name: str, passed: pl.Expr) -> pl.Expr:
+    missing, failed = (pl.lit(flag, pl.UInt8) for flag in (Flag.MISSING, Flag.FAIL))
+    delivered = pl.when(_is_possible(name)).then(passed).otherwise(failed)
+    return pl.when(pl.col(name).is_null()).then(missing).otherwise(delivered)
 
 
 def flag_suspects(frame: pl.DataFrame) -> pl.DataFrame:
@@ -79,61 +108,60 @@ def _mark(flags: pl.Series, rows: pl.Series | None) -> pl.Series:
 
 
 def _find_suspects(values: pl.DataFrame, names: list[str]) -> dict[str, pl.Series]:
-    """Give, per variable that has any, the `row` of its suspects; no value may be null."""
-    if not names or values.is_empty():
-        return {}
+    """Give the `row` of the suspects, per variable that has any; no value may be null."""
     same = pl.col("station_id") == pl.col("station_id").shift(1)
     hours = pl.when(same).then(pl.col("at").diff().dt.total_microseconds() / 3.6e9)
-    values = values.with_columns(hours=hours).with_columns(root=pl.col("hours").sqrt())
+    values = values.with_columns(pl.col("station_id").set_sorted(), hours=hours)
     steps = values.group_by("station_id").agg(step=pl.col("hours").median()).drop_nulls()
-    if steps.is_empty():
+    if not names or steps.is_empty():
         return {}
-    # One pass asks of every variable whether there is anything to look for: mostly not.
-    longest = steps.select(pl.col("step").max()).item()
-    spiking = values.select(_is_spike(name).any().alias(name) for name in names)
-    standing = values.select(_may_stand(name, longest).alias(name) for name in names)
+    values = values.with_columns(root=pl.col("hours").sqrt())
+    # Cheap passes ask of every variable whether there is anything to look for: mostly not.
+    leaps = values.select(_find_leaps(name) for name in names)
+    standing = _may_stand(values.select(names), steps["step"].max())
     found = {}
     for name in names:
-        rows = [values.filter(_is_spike(name))["row"]] if spiking[name].item() else []
-        rows += [_find_frozen(values, name, steps)] if standing[name].item() else []
-        if rows:
-            found[name] = pl.concat(rows)
+        leap = leaps[name].item()
+        places = [_pick_spikes(values[name], leap)] if len(leap) else []
+        places += [_find_frozen(values, name, steps)] if standing[name].item() else []
+        if places:
+            found[name] = values["row"].gather(pl.concat(places))
     return found
 
 
-def _is_spike(name: str) -> pl.Expr:
-    max_step = VARIABLES[name].max_step
-    if max_step is None:
-        return pl.lit(value=False)
-    leap = pl.col(name).diff()
-    too_far = leap.abs() > max_step * pl.col("root")
-    return too_far & too_far.shift(-1) & (leap * leap.shift(-1) < 0)
+def _find_leaps(name: str) -> pl.Expr:
+    max_step = VARIABLES[name].max_step or math.inf
+    too_far = pl.col(name).diff().abs() > max_step * pl.col("root")
+    return too_far.arg_true().implode().alias(name)
 
 
-def _may_stand(name: str, longest_step: float) -> pl.Expr:
+def _pick_spikes(values: pl.Series, leaps: pl.Series) -> pl.Series:
+    """Give the places of those leaps that are followed by one in the other direction."""
+    leap = values.gather(leaps) - values.gather(leaps - 1)
+    there_and_back = (leaps.shift(-1) == leaps + 1) & (leap * leap.shift(-1) < 0)
+    return leaps.filter(there_and_back)
+
+
+def _may_stand(values: pl.DataFrame, longest_step: float) -> pl.DataFrame:
     """Tell whether some run may be frozen: a sample that no such run slips through stands still."""
-    rule = VARIABLES[name]
-    if rule.frozen_hours is None:
-        return pl.lit(value=False)
+    hours = min(rule.frozen_hours for rule in VARIABLES.values() if rule.frozen_hours)
     # A run of n values holds four in a row of any sample that takes every (n // 4)th value.
-    fewest = max(_FEWEST, int(rule.frozen_hours / longest_step) + 1)
-    x, station = (pl.col(column).gather_every(fewest // 4) for column in (name, "station_id"))
-    agrees = (x == x.shift(1)) & (station == station.shift(1)) & ~x.is_in(rule.frozen_at)
-    return (agrees & agrees.shift(1) & agrees.shift(2)).any()
+    sample = values[:: max(_FEWEST, int(hours / longest_step) + 1) // 4]
+    x = pl.all()
+    return sample.select(((x == x.shift(1)) & (x == x.shift(2)) & (x == x.shift(3))).any())
 
 
 def _find_frozen(values: pl.DataFrame, name: str, steps: pl.DataFrame) -> pl.Series:
     rule, x = VARIABLES[name], pl.col(name)
-    begins = pl.col("hours").is_null() | (x != x.shift(1)).fill_null(value=True)
+    begins = pl.col("hours").is_null() | (x != x.shift(1))
+    runs = values.select(place=begins.arg_true())
     count = pl.col("place").shift(-1, fill_value=values.height) - pl.col("place")
-    runs = (
-        values.select("station_id", "hours", name)
-        .with_row_index("place")
-        .filter(begins)
-        .with_columns(count=count)
-        .filter(pl.col("count") >= _FEWEST, ~x.is_in(rule.frozen_at))
+    runs = runs.with_columns(count=count).filter(pl.col("count") >= _FEWEST)
+    frozen = (
+        runs.hstack(values.select("station_id", name)[runs["place"]])
+        .filter(~x.is_in(rule.frozen_at))
         .join(steps, on="station_id")
-        .filter(pl.col("count") * pl.col("step") > (rule.frozen_hours or 0))
+        .filter(pl.col("count") * pl.col("step") > (rule.frozen_hours or math.inf))
     )
-    places = runs.select(pl.int_ranges("place", pl.col("place") + pl.col("count")).explode())
-    return values["row"].gather(places.to_series().drop_nulls())
+    places = pl.int_ranges("place", pl.col("place") + pl.col("count"), dtype=pl.UInt32)
+    return frozen.select(places.explode()).to_series().drop_nulls()

@@ -5,6 +5,7 @@ failed a check leave the same hole. Holes are counted in native steps: `gaps` of
 number of missing steps, the table of gaps has one row per stretch of them.
 """
 
+import math
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +38,8 @@ SERIES: Final = pl.Schema(
 )
 """SERIES: one row per series of which any value was delivered before `as_of`, sorted by id."""
 
+_SERIES: Final = ["station_id", "variable"]
+
 _LATE: Final = 1.5
 """Steps after which a value is missing, not late: at 5 minutes, a stamp at 18:20 is no gap."""
 
@@ -52,52 +55,56 @@ def measure_month(frame: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFram
         frame: observations, sorted by station and instant.
         steps: native step in minutes per station and variable.
     """
-    spans, holes = [], []
-    shared: tuple[pl.DataFrame, pl.DataFrame] | None = None
-    for name in variables_of(frame):
-        rows = frame.select("station_id", "at", flag=f"{name}__flag")
-        mine = steps.select("station_id", step=name)
-        whole = rows["flag"].max() in (Flag.PASS, Flag.NOT_EVALUATED)
-        measured = (whole and shared) or _measure_rows(rows, mine)
-        if whole:  # variables that are trusted in every row share what is told of it
-            shared = measured
-        span, hole = measured
-        variable = pl.lit(name).alias("variable")
-        spans.append(span.with_columns(variable))
-        holes.append(hole.with_columns(variable))
-    return pl.concat(spans), pl.concat(holes)
-
-
-def _measure_rows(rows: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    flag, at = pl.col("flag"), pl.col("at")
-    trusted = rows.filter(flag <= Flag.NOT_EVALUATED)
-    present = trusted.group_by("station_id").agg(
-        first_at=at.min(), newest_at=at.max(), present=pl.len()
+    names = variables_of(frame)
+    span = (
+        frame.group_by(pl.col("station_id").set_sorted())
+        .agg(_tell_values(name) for name in names)
+        .unpivot(on=names, index="station_id")
+        .unnest("value")
+        .filter(pl.any_horizontal(pl.col("present", "suspect", "failed") > 0))
+        .join(steps.unpivot(index="station_id", value_name="step"), on=["station_id", "variable"])
     )
-    refused = (
-        rows.filter(flag.is_in([Flag.SUSPECT, Flag.FAIL]))
-        .group_by("station_id")
-        .agg(suspect=(flag == Flag.SUSPECT).sum(), failed=(flag == Flag.FAIL).sum())
+    least = _LATE * span["step"].min() if span.height else math.inf
+    before = frame.select("station_id", "at", *(_find_before(name) for name in names))
+    neighbours = (
+        before.filter(pl.any_horizontal(_minutes(pl.col(name)) > least for name in names))
+        .unpivot(on=names, index=["station_id", "at"], value_name="before")
+        .join(span.select(*_SERIES, "step", "first_at"), on=_SERIES)
+        # What stands before a series' first value is of another station.
+        .filter(pl.col("at") > pl.col("first_at"))
+        .drop("first_at")
     )
-    span = present.join(refused, on="station_id", how="full", coalesce=True).with_columns(
-        pl.col("present", "suspect", "failed").fill_null(0)
-    )
-    same = pl.col("station_id") == pl.col("station_id").shift(1)
-    least = _LATE * steps.select(pl.col("step").min()).item()
-    distant = trusted.select("station_id", "at", before=pl.when(same).then(at.shift(1)))
-    holes = find_holes(distant.filter(_minutes() > least).join(steps, on="station_id"))
-    return span.join(steps, on="station_id"), holes
+    return span, find_holes(neighbours)
 
 
-def _minutes() -> pl.Expr:
-    return (pl.col("at") - pl.col("before")).dt.total_microseconds() / 6e7
+def _tell_values(name: str) -> pl.Expr:
+    flag = pl.col(f"{name}__flag")
+    trusted = pl.col("at").filter(flag <= Flag.NOT_EVALUATED)
+    return pl.struct(
+        first_at=trusted.first(),
+        newest_at=trusted.last(),
+        present=trusted.len(),
+        suspect=(flag == Flag.SUSPECT).sum(),
+        failed=(flag == Flag.FAIL).sum(),
+    ).alias(name)
+
+
+def _find_before(name: str) -> pl.Expr:
+    """Give, for every trusted value, the instant of the trusted one before it."""
+    trusted = pl.col(f"{name}__flag") <= Flag.NOT_EVALUATED
+    at = pl.when(trusted).then(pl.col("at"))
+    return pl.when(trusted).then(at.forward_fill().shift(1)).alias(name)
+
+
+def _minutes(before: pl.Expr) -> pl.Expr:
+    return (pl.col("at") - before).dt.total_microseconds() / 6e7
 
 
 def find_holes(neighbours: pl.DataFrame) -> pl.DataFrame:
     """Replace `before`, `at` by `start_at`, `steps` where steps of `step` minutes are missing."""
     start = pl.col("before") + pl.duration(microseconds=pl.col("step") * 6e7)
-    count = (_minutes() / pl.col("step")).round().cast(pl.Int64) - 1
-    missing = neighbours.filter(_minutes() > _LATE * pl.col("step"))
+    count = (_minutes(pl.col("before")) / pl.col("step")).round().cast(pl.Int64) - 1
+    missing = neighbours.filter(_minutes(pl.col("before")) > _LATE * pl.col("step"))
     return missing.with_columns(start_at=start, steps=count).drop("before", "at")
 
 
