@@ -10,8 +10,7 @@ import polars as pl
 from tasks.common.accounts import check_closes
 from tasks.common.contracts import OBSERVATION_KEYS, keep_latest, variables_of
 from tasks.common.results import Part, SourceFacts
-from tasks.transform.clean import flag_values
-from tasks.transform.units import convert_units
+from tasks.transform.clean import convert_units, flag_values
 
 ORDER: Final = ("rev", "source_key", "line")
 """Which of two versions is kept: the greatest by these. The last two only break ties."""
