@@ -152,6 +152,7 @@ def _measure_months(
 
 
 def _measure(frame: pl.DataFrame, declared: timedelta) -> Measured:
+    frame = frame.with_columns(pl.col("station_id").set_sorted())  # grouping need not hash
     steps = measure_steps(frame, declared)
     return resample(frame, steps, _grid_of(declared)), *measure_month(frame, steps)
 

@@ -57,7 +57,7 @@ def measure_month(frame: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFram
     """
     names = variables_of(frame)
     span = (
-        frame.group_by(pl.col("station_id").set_sorted())
+        frame.group_by("station_id")
         .agg(_tell_values(name) for name in names)
         .unpivot(on=names, index="station_id")
         .unnest("value")
@@ -67,8 +67,9 @@ def measure_month(frame: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFram
     least = _LATE * span["step"].min() if span.height else math.inf
     before = frame.select("station_id", "at", *(_find_before(name) for name in names))
     neighbours = (
-        before.filter(pl.any_horizontal(_minutes(pl.col(name)) > least for name in names))
+        before.filter(pl.any_horizontal(_minutes(name) > least for name in names))
         .unpivot(on=names, index=["station_id", "at"], value_name="before")
+        .filter(_minutes("before") > least)
         .join(span.select(*_SERIES, "step", "first_at"), on=_SERIES)
         # What stands before a series' first value is of another station.
         .filter(pl.col("at") > pl.col("first_at"))
@@ -96,15 +97,15 @@ def _find_before(name: str) -> pl.Expr:
     return pl.when(trusted).then(at.forward_fill().shift(1)).alias(name)
 
 
-def _minutes(before: pl.Expr) -> pl.Expr:
-    return (pl.col("at") - before).dt.total_microseconds() / 6e7
+def _minutes(before: str) -> pl.Expr:
+    return (pl.col("at") - pl.col(before)).dt.total_microseconds() / 6e7
 
 
 def find_holes(neighbours: pl.DataFrame) -> pl.DataFrame:
     """Replace `before`, `at` by `start_at`, `steps` where steps of `step` minutes are missing."""
     start = pl.col("before") + pl.duration(microseconds=pl.col("step") * 6e7)
-    count = (_minutes(pl.col("before")) / pl.col("step")).round().cast(pl.Int64) - 1
-    missing = neighbours.filter(_minutes(pl.col("before")) > _LATE * pl.col("step"))
+    count = (_minutes("before") / pl.col("step")).round().cast(pl.Int64) - 1
+    missing = neighbours.filter(_minutes("before") > _LATE * pl.col("step"))
     return missing.with_columns(start_at=start, steps=count).drop("before", "at")
 
 
