@@ -179,7 +179,7 @@ def _read_columns(body: bytes) -> pl.DataFrame:
     names = pl.read_parquet_schema(BytesIO(body))
     skipped = ("maturity", "source_id", "extracted_at")
     columns = [name for name in names if name not in skipped and not name.endswith("__raw")]
-    return pl.read_parquet(BytesIO(body), columns=columns)
+    return pl.read_parquet(BytesIO(body), columns=columns).with_columns(cs.enum().cast(pl.String))
 
 
 def separate_stations(months: list[Month]) -> Iterator[Month]:

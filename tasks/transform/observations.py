@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from tasks.common.accounts import check_closes
-from tasks.common.contracts import OBSERVATION_KEYS, keep_latest, variables_of
+from tasks.common.contracts import OBSERVATION_KEYS, VARIABLES, Flag, keep_latest, variables_of
 from tasks.common.results import Part, SourceFacts
 from tasks.transform.clean import convert_units, flag_values
 
@@ -59,30 +59,40 @@ def build_observations(parts: Iterable[Part], facts: SourceFacts, month: str) ->
     readings = _read_parts(list(parts), facts)
     if facts.label == "end":
         readings = readings.filter(pl.col("at").dt.strftime("%Y-%m") == month)
-    latest = _resolve(readings)
-    flagged = flag_values(convert_units(latest, facts.units))
-    columns = [
-        f"{name}{kind}" for name in variables_of(flagged) for kind in ("", "__raw", "__flag")
-    ]
+    flagged = flag_values(convert_units(_resolve(readings), facts.units))
+    canonical = {name for name, unit in facts.units.items() if unit == VARIABLES[name].unit}
+    columns = [c for name in variables_of(flagged) for c in _name_columns(flagged, name, canonical)]
     return Observed(facts.id, month, flagged.select(*OBSERVATION_KEYS, *columns), readings.height)
+
+
+def _name_columns(frame: pl.DataFrame, name: str, canonical: set[str]) -> list[str]:
+    flag, raw = f"{name}__flag", f"{name}__raw"
+    refused = Flag.FAIL in frame[flag]
+    return [name, flag] if name in canonical and not refused else [name, raw, flag]
 
 
 def _read_parts(parts: list[Part], facts: SourceFacts) -> pl.DataFrame:
     # Scanned together, a thousand small parts cost a third of what they cost one by one.
     scans = [pl.scan_ipc(part.path) for part in parts]
     readings = pl.concat(scans, how="diagonal").collect(engine="in-memory")
-    rows = pl.Series([part.rows for part in parts])
+    counts = pl.Series([part.rows for part in parts])
     check_closes(f"the parts of {facts.id}", sum(part.rows for part in parts), readings.height)
     keys = pl.Series("source_key", [part.key for part in parts], pl.String)
+    stations = readings["station_id"].rle().struct.unnest()
     shift = facts.step if facts.label == "end" else timedelta()
     readings = readings.with_columns(
-        _repeat(keys, rows), source_id=pl.lit(facts.id), at=pl.col("at") - shift
+        _spread(stations["value"].rename("station_id"), stations["len"]),
+        _spread(keys, counts),
+        source_id=pl.lit(facts.id, pl.Enum([facts.id])),
+        at=pl.col("at") - shift,
     )
     return add_rev(readings, facts.revision)
 
 
-def _repeat(values: pl.Series, counts: pl.Series) -> pl.Series:
-    return values.repeat_by(counts).explode(empty_as_null=False)
+def _spread(values: pl.Series, counts: pl.Series) -> pl.Series:
+    """Repeat every text so many times, as Enum: ordered, compared and written by number."""
+    texts = pl.Enum(values.unique().sort())
+    return values.cast(texts).repeat_by(counts).explode(empty_as_null=False)
 
 
 def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
@@ -108,7 +118,7 @@ def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
         ).alias("rev")
     )
     counts = runs["row"].shift(-1, fill_value=readings.height) - runs["row"]
-    return readings.with_columns(_repeat(revs["rev"], counts))
+    return readings.with_columns(_spread(revs["rev"], counts))
 
 
 def _resolve(readings: pl.DataFrame) -> pl.DataFrame:
@@ -119,14 +129,13 @@ def _resolve(readings: pl.DataFrame) -> pl.DataFrame:
 
 def _is_resolved(readings: pl.DataFrame) -> bool:
     """Tell whether each row comes after the one before it by station and instant."""
-    station, at = pl.col("station_id"), pl.col("at")
+    station, at = pl.col("station_id").to_physical(), pl.col("at")
     later = (station == station.shift(1)) & (at > at.shift(1))
     return bool(readings.select(((station > station.shift(1)) | later).all()).item())
 
 
 def _order(readings: pl.DataFrame) -> pl.Series:
     """Give the order by station and instant: both packed into one number, sorted as that."""
-    stations = pl.Enum(readings["station_id"].unique().sort())
-    code = pl.col("station_id").cast(stations).to_physical().cast(pl.Int64)
+    code = pl.col("station_id").to_physical().cast(pl.Int64)
     since = (pl.col("at") - pl.col("at").min()).dt.total_microseconds()
     return readings.select(code * 2**_MONTH_BITS + since).to_series().arg_sort()

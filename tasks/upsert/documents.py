@@ -14,6 +14,7 @@ from typing import Final
 
 import bson
 import polars as pl
+from polars import selectors as cs
 
 from tasks.common.accounts import SeriesOutcome
 from tasks.common.contracts import VARIABLES, Flag, variables_of
@@ -51,7 +52,7 @@ def observation_documents(frame: pl.DataFrame, raw_units: Mapping[str, str]) -> 
             the canonical unit.
     """
     for rows in frame.iter_slices(_SLICE_ROWS):
-        yield from _convert_slice(rows, raw_units)
+        yield from _convert_slice(rows.with_columns(cs.enum().cast(pl.String)), raw_units)
 
 
 def _convert_slice(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[Document]:
@@ -94,7 +95,8 @@ def _measurements(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> list[Docu
         raw_unit = raw_units.get(variable, unit)
         values = _finite(rows[variable]).to_list()
         flags = rows[f"{variable}__flag"].fill_null(int(Flag.NOT_EVALUATED)).to_list()
-        raws = _finite(rows[f"{variable}__raw"]).to_list()
+        raw_column = f"{variable}__raw"  # left out where every value is as it was delivered
+        raws = _finite(rows[raw_column]).to_list() if raw_column in rows.columns else values
         for row, value, flag, raw in zip(measured, values, flags, raws, strict=True):
             if value is not None:
                 row[variable] = {"value": value, "unit": unit, "flag": flag}

@@ -38,6 +38,17 @@ def test_an_observation_has_its_value_what_was_delivered_and_a_flag(tmp_path: Pa
     assert row["rev"] == "00|00000000|20241106T210000.000000Z|0001"
 
 
+def test_what_was_delivered_is_told_apart_only_where_it_differs(tmp_path: Path):
+    instants = [NOON, NOON + timedelta(hours=1)]
+    (as_is,) = observe(tmp_path, Landed("a", readings(instants, {"relative_humidity": [80, 81]})))
+    (refused,) = observe(
+        tmp_path, Landed("a", readings(instants, {"relative_humidity": [80, 181]}))
+    )
+    assert "relative_humidity__raw" not in as_is.frame.columns
+    assert refused.frame["relative_humidity__raw"].to_list() == [80, 181]
+    assert refused.frame["relative_humidity"].to_list() == [80, None]
+
+
 VERSIONS: list[dict[str, Any]] = [
     {"maturity": 0, "generation": 8, "extracted_at": AS_OF},
     {"maturity": 1, "generation": 1, "extracted_at": EARLIER},

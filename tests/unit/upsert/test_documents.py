@@ -60,6 +60,21 @@ def test_a_raw_value_that_is_not_a_number_is_left_out():
     assert "raw" not in document["measurements"]["air_temperature"]
 
 
+def test_values_without_a_raw_column_are_as_they_were_delivered():
+    frame = observations([10.0]).drop("air_temperature__raw")
+    told = [next(observation_documents(frame, {"air_temperature": u})) for u in ("degC", "K")]
+    values = [document["measurements"]["air_temperature"] for document in told]
+    assert values[0] == {"value": 10.0, "unit": "degC", "flag": 1}
+    assert values[1]["raw"] == 10.0
+
+
+def test_texts_that_come_as_enum_give_the_same_document():
+    plain = observations([10.0, 11.0])
+    texts = ("station_id", "rev", "source_id", "source_key")
+    coded = plain.cast({name: pl.Enum(plain[name].unique().sort()) for name in texts})
+    assert list(observation_documents(coded, {})) == list(observation_documents(plain, {}))
+
+
 def test_a_frame_without_variables_still_gives_its_rows():
     bare = observations([1.0, 2.0]).drop(pl.selectors.starts_with("air_temperature"))
     assert [document["measurements"] for document in observation_documents(bare, {})] == [{}, {}]
