@@ -141,8 +141,9 @@ def _measure_months(
     def measure(month: list[ProcessedFile]) -> list[Measured]:
         read: list[Month] = []
         for source_id, mine in groupby(month, key=lambda file: file.source_id):
-            facts = sources[source_id]
-            read.append((_read_month(list(mine), fetch, as_of, facts.step), facts.step))
+            step = sources[source_id].step
+            bodies = [fetch(file) for file in mine]
+            read.append((_read_month(bodies, as_of, step, alone=len(month) == 1), step))
         told = [(f, step) for f, step in separate_stations(read) if f.height and variables_of(f)]
         return [_measure(frame, step) for frame, step in told]
 
@@ -158,12 +159,18 @@ def _measure(frame: pl.DataFrame, declared: timedelta) -> Measured:
 
 
 def _read_month(
-    files: list[ProcessedFile], fetch: Fetch, as_of: datetime, step: timedelta
+    bodies: list[bytes], as_of: datetime, step: timedelta, *, alone: bool
 ) -> pl.DataFrame:
     """Give one source's month as it was known at `as_of`; of a daily source only whole days."""
+    # Versions are read only where others may be about.
+    skipped = {"maturity", "source_id", "extracted_at", *(ORDER if alone else ())}
+    wanted = ~cs.by_name(skipped, require_all=False) & ~cs.ends_with("__raw")
     frames = [
-        _read_columns(fetch(file)).with_columns(file=pl.lit(place, pl.UInt32))
-        for place, file in enumerate(files)
+        pl.scan_parquet(BytesIO(body))
+        .select(wanted, file=pl.lit(place, pl.UInt32))
+        .cast({cs.enum(): pl.String})
+        .collect(engine="in-memory")
+        for place, body in enumerate(bodies)
     ]
     frame = frames[0]
     if len(frames) > 1:
@@ -173,13 +180,6 @@ def _read_month(
     known = frame.filter(over)
     untouched = len(frames) == 1 and known.height == frame.height
     return known if untouched else flag_suspects(known)
-
-
-def _read_columns(body: bytes) -> pl.DataFrame:
-    names = pl.read_parquet_schema(BytesIO(body))
-    skipped = ("maturity", "source_id", "extracted_at")
-    columns = [name for name in names if name not in skipped and not name.endswith("__raw")]
-    return pl.read_parquet(BytesIO(body), columns=columns).with_columns(cs.enum().cast(pl.String))
 
 
 def separate_stations(months: list[Month]) -> Iterator[Month]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from tasks.common.accounts import check_closes
@@ -92,7 +93,8 @@ def _read_parts(parts: list[Part], facts: SourceFacts) -> pl.DataFrame:
 def _spread(values: pl.Series, counts: pl.Series) -> pl.Series:
     """Repeat every text so many times, as Enum: ordered, compared and written by number."""
     texts = pl.Enum(values.unique().sort())
-    return values.cast(texts).repeat_by(counts).explode(empty_as_null=False)
+    codes = np.repeat(values.cast(texts).to_physical().to_numpy(), counts.to_numpy())
+    return pl.Series(values.name, codes).cat.to(texts)
 
 
 def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
