@@ -35,7 +35,7 @@ serve: .venv/runtime.stamp ## Serve the flow to a Prefect server (set PREFECT_AP
 
 test: .venv/dev.stamp ## Check and test everything, on real servers
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/ruff format --check --quiet .

@@ -5,19 +5,21 @@ Exit codes: 0 COMPLETED, 3 DEGRADED, 1 FAILED, 2 wrong usage or configuration.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, cast
 
 from cyclopts import App, CycloptsError, Parameter
+from prefect.flow_engine import run_flow_sync
 from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
+from prefect.states import State
 from rich.console import Console
 
 from deployments.local.demo import fill_lake, find_last_wednesday, read_demo
@@ -68,13 +70,15 @@ def run(
     """
     instant = _parse_instant(as_of) if as_of else None
     with _prepared(lake, instant, dry_run=dry_run) as ground, _quiet_prefect():
-        state = forecast_pipeline(
-            lake=lake,
-            as_of=ground.as_of,
-            horizon_days=horizon_days,
-            series=series,
-            dry_run=dry_run,
-            return_state=True,
+        wanted = {
+            "lake": lake,
+            "as_of": ground.as_of,
+            "horizon_days": horizon_days,
+            "series": series,
+            "dry_run": dry_run,
+        }
+        state = cast(
+            "State", run_flow_sync(forecast_pipeline, parameters=wanted, return_type="state")
         )
     outcome = state.result(raise_on_failure=False)
     told = outcome.report if isinstance(outcome, FailedRunError) else outcome
@@ -117,7 +121,7 @@ class _Ground:
 
 
 @contextmanager
-def _prepared(lake: str | None, as_of: datetime | None, *, dry_run: bool) -> Iterator[_Ground]:
+def _prepared(lake: str | None, as_of: datetime | None, *, dry_run: bool) -> Generator[_Ground]:
     """Start what is not configured (MongoDB, demo lake), saying so, and end it afterwards."""
     settings = load_settings()
     if lake is None and as_of is None and not runs_on_ecs():
@@ -152,7 +156,7 @@ def _prepare_demo(settings: Settings) -> datetime | None:
 
 
 @contextmanager
-def _quiet_prefect() -> Iterator[None]:
+def _quiet_prefect() -> Generator[None]:
     """Give Prefect's temporary server time to start on a busy machine, and no telemetry."""
     with temporary_settings(
         {

@@ -18,4 +18,4 @@ def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests from a database or bucket that the shell or a .env names."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setattr(Settings, "model_config", {**Settings.model_config, "env_file": None})

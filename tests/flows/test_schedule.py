@@ -21,8 +21,8 @@ def weekly_probe() -> None:
 
 
 async def schedule_runs(start: datetime, end: datetime) -> list[FlowRun]:
-    deployment = await weekly_probe.to_deployment(name="probe", schedule=WEEKLY)
-    deployment_id = await deployment.apply()
+    deployment = await weekly_probe.ato_deployment(name="probe", schedule=WEEKLY)
+    deployment_id = await deployment.aapply()
     async with get_client() as client:
         body = {"start_time": start.isoformat(), "end_time": end.isoformat(), "min_runs": 7}
         answer = await client._client.post(f"/deployments/{deployment_id}/schedule", json=body)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 
 
 @contextmanager
-def running(command: list[str], cwd: Path, log: Path, **environment: str) -> Iterator[None]:
+def running(command: list[str], cwd: Path, log: Path, **environment: str) -> Generator[None]:
     """Run a command in the background; end it, and what it started, by its process group."""
     kept = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
     with log.open("w") as out:

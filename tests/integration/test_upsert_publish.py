@@ -1,6 +1,6 @@
 """Publishing on a real server: readers see one run whole, whatever happens to the writer."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -59,7 +59,7 @@ def read_current(db: Database[Document]) -> list[float]:
 
 
 @contextmanager
-def interrupted_after(db: Database[Document], commands: int) -> Iterator[None]:
+def interrupted_after(db: Database[Document], commands: int) -> Generator[None]:
     """Let so many commands pass and fail the next one for good (11601: interrupted)."""
     data = {"failCommands": COMMANDS, "errorCode": 11601}
     point = {"configureFailPoint": "failCommand", "data": data}

@@ -1,6 +1,6 @@
 """The write path on a real server: any order, any repetition, faults included."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
@@ -30,7 +30,7 @@ def documents(count: int, *, rev: str = "1", content: str = "a") -> list[Documen
 
 
 @contextmanager
-def failing(db: Database[Document], times: int, *commands: str, **data: object) -> Iterator[None]:
+def failing(db: Database[Document], times: int, *commands: str, **data: object) -> Generator[None]:
     """Make commands fail on the server, so many times."""
     mode = {"times": times}
     what = {"failCommands": list(commands), **data}
