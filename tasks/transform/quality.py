@@ -84,7 +84,7 @@ def _tell_values(name: str) -> pl.Expr:
     return pl.struct(
         first_at=trusted.first(),
         newest_at=trusted.last(),
-        present=trusted.len(),
+        present=(flag <= Flag.NOT_EVALUATED).sum(),
         suspect=(flag == Flag.SUSPECT).sum(),
         failed=(flag == Flag.FAIL).sum(),
     ).alias(name)

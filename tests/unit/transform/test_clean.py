@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.common.contracts import UNITS, VARIABLES, Flag, convert_factor
-from tasks.transform.clean import flag_suspects, flag_values
-from tasks.transform.clean import convert_units
+from tasks.transform.clean import convert_units, flag_suspects, flag_values
 from tests.unit.transform.given import at
 
 TEMPERATURE = "air_temperature"

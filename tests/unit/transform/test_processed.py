@@ -215,3 +215,22 @@ def test_licences_come_from_the_station_before_the_source(tmp_path: Path):
     made = run(replace(extracted(tmp_path, Landed("a", pl.concat(frames))), stations=stations))
     told = dict(made.series.select("station_id", "licence").iter_rows())
     assert told == {"wu:A": "CC BY 2.0 FR", "wu:B": "see station"}
+
+
+def test_a_run_that_reads_no_object_still_knows_names_and_licences(tmp_path: Path):
+    store = new_store()
+    told = {"station_id": ["wu:A"], "network": ["wu"], "name": ["Lille"], "licence": ["CC BY 4.0"]}
+    stations = pl.DataFrame(told)
+    first = run(october(tmp_path, stations=stations), store)
+    again = run(replace(extracted(tmp_path), stations=stations.clear()), store)
+    assert again.stations.to_dicts() == first.stations.to_dicts() == stations.to_dicts()
+    assert again.series["licence"].to_list() == ["CC BY 4.0", "CC BY 4.0"]
+
+
+def test_what_is_said_later_of_a_station_counts_and_a_null_erases_nothing(tmp_path: Path):
+    store = new_store()
+    said = {"station_id": ["wu:A"], "network": ["wu"], "name": ["Lille"], "licence": ["CC BY 4.0"]}
+    run(october(tmp_path, stations=pl.DataFrame(said)), store)
+    later = pl.DataFrame(said | {"name": ["Lesquin"], "licence": [None]}).cast(pl.String)
+    made = run(replace(extracted(tmp_path), stations=later), store)
+    assert made.stations.rows() == [("wu:A", "wu", "Lesquin", "CC BY 4.0")]
