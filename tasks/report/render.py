@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tasks.report.document import RunReport, Series
+from tasks.report.document import Collection, RunReport, Series
 from tasks.report.summary import MARKET_ZONE
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
@@ -23,12 +22,12 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     parts: list[RenderableType] = [
         Text(report.verdict, style=_STYLE[report.state]),
         *(Text.from_markup(line) for line in _describe_lines(report)),
-        _tabulate_series(report.series[:rows]),
     ]
+    if report.demand_next_week:
+        parts += [Text("\nDemand, next ISO week (local days)"), _tabulate_demand(report)]
+    parts += [Text("\nSeries, troubled ones first"), _tabulate_series(report.series[:rows])]
     if len(report.series) > rows:
         parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
-    if report.demand_next_week:
-        parts.append(_tabulate_demand(report))
     return Group(*parts)
 
 
@@ -102,15 +101,22 @@ def _describe_place(report: RunReport) -> str:
     if report.dry_run:
         return "Dry run: nothing was written, neither to the lake nor to MongoDB."
     written = ", ".join(
-        f"{name} {c.inserted:,} new {c.modified:,} changed {c.unchanged:,} same"
-        for name, c in report.mongodb.collections.items()
+        f"{name} {_describe_counts(counts)}" for name, counts in report.mongodb.collections.items()
     )
     verb = "Published" if report.mongodb.published else "Stored, not published,"
     return f"{verb} in {place}: {escape(written)}."
 
 
+def _describe_counts(counts: Collection) -> str:
+    """Tell what changed; if nothing did, how much is the same."""
+    told = {"new": counts.inserted, "changed": counts.modified, "older": counts.duplicate}
+    told |= {"refused": counts.rejected}
+    changed = [f"{number:,} {word}" for word, number in told.items() if number]
+    return " ".join(changed) or f"{counts.unchanged:,} unchanged"
+
+
 def _tabulate_series(series: Iterable[Series]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
     for header in _HEADERS:
         text = header in ("series", "status")
         table.add_column(
@@ -124,13 +130,12 @@ def _tabulate_series(series: Iterable[Series]) -> Table:
 
 
 def _tabulate_demand(report: RunReport) -> Table:
-    table = Table(
-        title="Demand, next ISO week (local days)", title_justify="left", box=box.SIMPLE_HEAD
-    )
-    for header in ("day", "minimum MW", "maximum MW", "energy MWh"):
-        table.add_column(header, justify="left" if header == "day" else "right")
+    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
+    for header in ("series", "day", "minimum MW", "maximum MW", "energy MWh"):
+        table.add_column(header, justify="right" if header[-1] in "Wh" else "left")
     for day in report.demand_next_week:
         table.add_row(
+            escape(day.series_id),
             f"{day.on:%a %Y-%m-%d}",
             f"{day.minimum_mw:,.0f}",
             f"{day.maximum_mw:,.0f}",
