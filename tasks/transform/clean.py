@@ -118,7 +118,7 @@ def _find_suspects(values: pl.DataFrame, names: list[str]) -> dict[str, pl.Serie
     values = values.with_columns(root=pl.col("hours").sqrt())
     # Cheap passes ask of every variable whether there is anything to look for: mostly not.
     leaps = values.select(_find_leaps(name) for name in names)
-    standing = _may_stand(values.select(names), steps["step"].max())
+    standing = _may_stand(values.select(names), steps.select(pl.col("step").max()).item())
     found = {}
     for name in names:
         leap = leaps[name].item()

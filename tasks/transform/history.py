@@ -6,7 +6,7 @@ looked at, not even to judge what came before: a month that is cut is flagged an
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,7 +69,7 @@ def build_history(
     series, gaps = [SERIES.to_frame()], [GAPS.to_frame()]
     for grid in (HOUR, DAY):
         mine = [file for file in chosen if _grid_of(sources[file.source_id].step) == grid]
-        measured = _measure_months(mine, fetch, sources=sources, as_of=as_of)
+        measured = _measure_months(mine, fetch, sources, as_of)
         if not measured:
             continue
         values, spans, holes = zip(*measured, strict=True)
@@ -130,11 +130,7 @@ def _window_of(facts: SourceFacts) -> int:
 
 
 def _measure_months(
-    files: list[ProcessedFile],
-    fetch: Fetch,
-    *,
-    sources: Mapping[str, SourceFacts],
-    as_of: datetime,
+    files: list[ProcessedFile], fetch: Fetch, sources: Mapping[str, SourceFacts], as_of: datetime
 ) -> list[Measured]:
     """Give, month by month, values on the grid, what there is of each series, and its holes."""
 
@@ -153,7 +149,6 @@ def _measure_months(
 
 
 def _measure(frame: pl.DataFrame, declared: timedelta) -> Measured:
-    frame = frame.with_columns(pl.col("station_id").set_sorted())  # grouping need not hash
     steps = measure_steps(frame, declared)
     return resample(frame, steps, _grid_of(declared)), *measure_month(frame, steps)
 
@@ -177,40 +172,34 @@ def _read_month(
         frame = keep_latest(pl.concat(frames, how="diagonal"), (*ORDER, "file"))
         frame = frame.with_columns(cs.ends_with("__flag").fill_null(int(Flag.MISSING)))
     over = pl.col("at") + DAY <= as_of if step >= DAY else pl.col("at") < as_of
-    known = frame.filter(over)
+    known = frame.filter(over).with_columns(pl.col("station_id").set_sorted())
     untouched = len(frames) == 1 and known.height == frame.height
     return known if untouched else flag_suspects(known)
 
 
-def separate_stations(months: list[Month]) -> Iterator[Month]:
+def separate_stations(months: list[Month]) -> list[Month]:
     """Give months without a common station: rows of stations that several sources tell of merge.
 
     Per variable the greatest version that delivered it counts, so two sources may complete each
     other at one instant.
     """
-    if len(months) < 2:
-        yield from months
-        return
-    stations = pl.concat([f.select(pl.col("station_id").unique()) for f, _ in months])
+    stations = pl.concat([frame.select(pl.col("station_id").unique()) for frame, _ in months])
     shared = stations.filter(stations.is_duplicated())["station_id"].unique()
     if shared.is_empty():
-        yield from months
-        return
+        return months
     common = pl.col("station_id").is_in(shared.implode())
-    for frame, step in months:
-        yield frame.filter(~common), step
-    merged = [(frame.filter(common), step) for frame, step in months]
-    yield _merge_sources([frame for frame, _ in merged]), min(step for _, step in merged)
+    merged = _merge_sources([frame.filter(common) for frame, _ in months])
+    apart = [(frame.filter(~common), step) for frame, step in months]
+    return [*apart, (merged, min(step for _, step in months))]
 
 
 def _merge_sources(frames: list[pl.DataFrame]) -> pl.DataFrame:
     flags = cs.ends_with("__flag")
-    keys = ["station_id", "at"]
     return (
         pl.concat(frames, how="diagonal")
         .with_columns(pl.when(flags != Flag.MISSING).then(flags))
-        .sort(*keys, *ORDER, nulls_last=False)
-        .group_by(keys, maintain_order=True)
+        .sort("station_id", "at", *ORDER, nulls_last=False)
+        .group_by("station_id", "at", maintain_order=True)
         .agg(pl.all().drop_nulls().last())
-        .with_columns(flags.fill_null(int(Flag.MISSING)))
+        .with_columns(pl.col("station_id").set_sorted(), flags.fill_null(int(Flag.MISSING)))
     )

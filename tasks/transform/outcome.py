@@ -38,13 +38,8 @@ def conclude_transform(extracted: Extracted, committed: Committed, history: Hist
 def name_licences(series: pl.DataFrame, extracted: Extracted, known: pl.DataFrame) -> pl.DataFrame:
     """Give every series the licence of its station, else that of its network's sources."""
     networks = {facts.network: facts.licence for facts in extracted.sources.values()}
-    stations = {
-        row["station_id"]: row["licence"] or networks.get(row["network"], "")
-        for row in known.iter_rows(named=True)
-    }
+    own = known.filter(pl.col("licence") != "").select("station_id", "licence").iter_rows()
     network = pl.col("station_id").str.split(":").list.first()
-    licence = pl.coalesce(
-        pl.col("station_id").replace_strict(stations, default=None, return_dtype=pl.String),
-        network.replace_strict(networks, default="", return_dtype=pl.String),
-    )
+    theirs = network.replace_strict(networks, default="", return_dtype=pl.String)
+    licence = pl.col("station_id").replace_strict(dict(own), default=theirs, return_dtype=pl.String)
     return series.with_columns(licence=licence)

@@ -64,7 +64,7 @@ def measure_month(frame: pl.DataFrame, steps: pl.DataFrame) -> tuple[pl.DataFram
         .filter(pl.any_horizontal(pl.col("present", "suspect", "failed") > 0))
         .join(steps.unpivot(index="station_id", value_name="step"), on=["station_id", "variable"])
     )
-    least = _LATE * span["step"].min() if span.height else math.inf
+    least = _LATE * (span.select(pl.col("step").min()).item() or math.inf)
     before = frame.select("station_id", "at", *(_find_before(name) for name in names))
     neighbours = (
         before.filter(pl.any_horizontal(_minutes(name) > least for name in names))
