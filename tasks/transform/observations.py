@@ -16,9 +16,6 @@ from tasks.transform.clean import convert_units, flag_values
 ORDER: Final = ("rev", "source_key", "line")
 """Which of two versions is kept: the greatest by these. The last two only break ties."""
 
-_MONTH_BITS: Final = 42
-"""A month has fewer than 2**42 microseconds."""
-
 
 @dataclass(frozen=True)
 class Observed:
@@ -61,15 +58,12 @@ def build_observations(parts: Iterable[Part], facts: SourceFacts, month: str) ->
     if facts.label == "end":
         readings = readings.filter(pl.col("at").dt.strftime("%Y-%m") == month)
     flagged = flag_values(convert_units(_resolve(readings), facts.units))
-    canonical = {name for name, unit in facts.units.items() if unit == VARIABLES[name].unit}
-    columns = [c for name in variables_of(flagged) for c in _name_columns(flagged, name, canonical)]
-    return Observed(facts.id, month, flagged.select(*OBSERVATION_KEYS, *columns), readings.height)
-
-
-def _name_columns(frame: pl.DataFrame, name: str, canonical: set[str]) -> list[str]:
-    flag, raw = f"{name}__flag", f"{name}__raw"
-    refused = Flag.FAIL in frame[flag]
-    return [name, flag] if name in canonical and not refused else [name, raw, flag]
+    names = variables_of(flagged)
+    canonical = [name for name in names if facts.units[name] == VARIABLES[name].unit]
+    told_twice = [name for name in canonical if Flag.FAIL not in flagged[f"{name}__flag"]]
+    columns = [f"{name}{kind}" for name in names for kind in ("", "__raw", "__flag")]
+    frame = flagged.select(*OBSERVATION_KEYS, *columns).drop(f"{name}__raw" for name in told_twice)
+    return Observed(facts.id, month, frame, readings.height)
 
 
 def _read_parts(parts: list[Part], facts: SourceFacts) -> pl.DataFrame:
@@ -124,20 +118,8 @@ def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
 
 
 def _resolve(readings: pl.DataFrame) -> pl.DataFrame:
-    # The general sort costs as much as all checks together, and is rarely needed.
-    ordered = readings if _is_resolved(readings) else readings[_order(readings)]
-    return ordered if _is_resolved(ordered) else keep_latest(ordered, ORDER)
-
-
-def _is_resolved(readings: pl.DataFrame) -> bool:
-    """Tell whether each row comes after the one before it by station and instant."""
+    # Sorting costs as much as all checks together; objects mostly come sorted and do not overlap.
     station, at = pl.col("station_id").to_physical(), pl.col("at")
     later = (station == station.shift(1)) & (at > at.shift(1))
-    return bool(readings.select(((station > station.shift(1)) | later).all()).item())
-
-
-def _order(readings: pl.DataFrame) -> pl.Series:
-    """Give the order by station and instant: both packed into one number, sorted as that."""
-    code = pl.col("station_id").to_physical().cast(pl.Int64)
-    since = (pl.col("at") - pl.col("at").min()).dt.total_microseconds()
-    return readings.select(code * 2**_MONTH_BITS + since).to_series().arg_sort()
+    resolved = readings.select(((station > station.shift(1)) | later).all()).item()
+    return readings if resolved else keep_latest(readings, ORDER)
