@@ -1,14 +1,11 @@
 """Batches of records, and blocks of whole lines with their physical numbers to make them of."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
-
-_TAIL_BYTES: Final = 1 << 16
 
 
 class Limits(NamedTuple):
@@ -54,50 +51,47 @@ class Batch(NamedTuple):
     stations: list[dict[str, Any]] = []  # noqa: RUF012
 
 
-@dataclass(frozen=True)
-class Block:
-    """Whole lines and how many line ends; `is_cut`: only the head of one line beyond the limit."""
+class Block(NamedTuple):
+    """Whole lines; `is_cut`: only the head of one line beyond the limit."""
 
     first_line: int
     body: bytes
-    ends: int
     is_cut: bool = False
 
 
-def split_blocks(chunks: Iterable[bytes | memoryview], limits: Limits) -> Iterator[Block]:
-    """Gather chunks into blocks that end at a line end.
+def split_blocks(chunks: Iterable[bytes], limits: Limits) -> Iterator[Block]:
+    """Cut a stream into blocks that end at a line end, and number their first lines.
 
-    A line beyond the limit is given up without being held.
+    A chunk that is one block is given as it is, uncopied and uncounted.
     """
-    line, parts, cut = 1, list[bytes | memoryview](), 0
-    stream = iter(chunks)
+    line, before = 1, b""
+    for body, is_cut in _cut_at_line_ends(chunks, limits):
+        line += before.count(b"\n")
+        yield Block(line, body, is_cut)
+        before = b"\n" if is_cut else body
+
+
+def _cut_at_line_ends(chunks: Iterable[bytes], limits: Limits) -> Iterator[tuple[bytes, bool]]:
+    """Give whole lines; of one beyond the limit, which is never held, the head (True)."""
+    rest, stream = b"", iter(chunks)
     for chunk in stream:
-        end = _find_last_line_end(chunk)
-        if cut and (not end or sum(map(len, parts)) >= limits.block_bytes):
-            body = b"".join([*parts[:-1], parts[-1][:cut]])
-            yield Block(line, body, ends := body.count(b"\n"))
-            line, parts = line + ends, [parts[-1][cut:]]
-        parts, cut = [*parts, chunk], end
-        if not cut and sum(map(len, parts)) > limits.line_bytes:
-            yield Block(line, b"".join(parts)[:RAW_LIMIT], 1, is_cut=True)
-            line, parts = line + 1, [_skip_line(stream)]
-            cut = _find_last_line_end(parts[0])
-    if rest := b"".join(parts):
-        yield Block(line, rest, rest.count(b"\n"))
+        body, at = rest + chunk, 0
+        while end := _find_cut(body, at, limits.block_bytes):
+            yield body[at:end], False
+            at = end
+        rest = body[at:]
+        if len(rest) > limits.line_bytes:
+            yield rest[:RAW_LIMIT], True
+            ends = (one.partition(b"\n") for one in stream)
+            rest = next((after for _, end, after in ends if end), b"")
+    if rest:
+        yield rest, False
 
 
-def _find_last_line_end(chunk: bytes | memoryview) -> int:
-    """Give the position after the last line end, 0 without one; look near the end first."""
-    near = max(0, len(chunk) - _TAIL_BYTES)
-    found = bytes(chunk[near:]).rfind(b"\n") + 1
-    return near + found if found else bytes(chunk[:near]).rfind(b"\n") + 1
-
-
-def _skip_line(stream: Iterator[bytes | memoryview]) -> bytes | memoryview:
-    for chunk in stream:
-        if (end := bytes(chunk).find(b"\n")) >= 0:
-            return chunk[end + 1 :]
-    return b""
+def _find_cut(body: bytes, start: int, block_bytes: int) -> int:
+    """Give the last line end within a block's size, else the next; 0 without one."""
+    last = body.rfind(b"\n", start, start + block_bytes) + 1
+    return last or body.find(b"\n", start + block_bytes) + 1
 
 
 def drop_long_lines(block: Block, line_bytes: int) -> tuple[Block, list[Reject]]:
@@ -108,7 +102,7 @@ def drop_long_lines(block: Block, line_bytes: int) -> tuple[Block, list[Reject]]
     long = {n: line for n, line in lines.items() if block.is_cut or len(line) > line_bytes}
     body = b"\n".join((lines | dict.fromkeys(long, b"")).values())
     rejects = [reject_long_line(number, line, line_bytes) for number, line in long.items()]
-    return Block(block.first_line, body, block.ends), rejects
+    return Block(block.first_line, body), rejects
 
 
 def reject_long_line(line: int, head: bytes, line_bytes: int) -> Reject:

@@ -1,12 +1,13 @@
-"""From texts to numbers, each distinct text read once.
+"""From texts to numbers: most at once, the others word by word.
 
-Sensors repeat themselves: a million cells hold some thousand texts. So columns are dictionary
-encoded, their distinct texts are read, and the results are gathered back.
+Sensors write a column as they wrote its first cell. So what follows the first number is cut off
+everywhere and the rest cast by Polars; only a text that is then no finite number is judged alone.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -25,9 +26,6 @@ _COMPASS: Final = {point: at * 22.5 for at, point in enumerate(_POINTS.split())}
 }
 """Sixteen points in degrees; Weather Underground spells the cardinal ones out."""
 
-_REMEMBERED: Final = 1 << 16
-"""Texts that are remembered per variable."""
-
 REASONS: Final = {
     "not_a_number": "the cell is no number",
     "not_finite": "the cell is not finite",
@@ -43,90 +41,70 @@ class Cell(NamedTuple):
     rule: str | None = None
 
 
-class Encoded(NamedTuple):
-    """A column as codes, and its distinct texts by code (a code that is not used has none)."""
-
-    codes: pl.Expr
-    texts: list[str | None]
-
-    def gather(self, results: Iterable[object], dtype: pl.DataType) -> pl.Expr:
-        """Give the whole column from one result per text; null stays null."""
-        return pl.lit(pl.Series(list(results), dtype=dtype)).gather(self.codes)
-
-
-def encode(columns: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, dict[str, Encoded]]:
-    """Encode columns of texts; the expressions stand on the frame that is given back."""
-    codes = columns.select(
-        pl.col(name).cast(pl.Categorical(pl.Categories.random())) for name in names
-    )
-    distinct = codes.select(pl.all().unique().drop_nulls().implode()) if len(codes) else codes
-    encoded = {}
-    for name in names:
-        texts = distinct[name][0] if len(codes) else distinct[name]
-        by_code = dict(zip(texts.to_physical(), texts.cast(pl.String), strict=True))
-        by_position = [by_code.get(code) for code in range(max(by_code, default=0) + 1)]
-        encoded[name] = Encoded(pl.col(name).to_physical(), by_position)
-    return codes, encoded
-
-
-def map_column(column: pl.Series, read: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
+def map_column(
+    column: pl.Series, read: Callable[[str], object], dtype: pl.DataType | type[pl.DataType]
+) -> pl.Series:
     """Apply a function to a column of texts, once per distinct text; null stays null."""
-    codes, encoded = encode(column.to_frame(), [column.name])
-    one = encoded[column.name]
-    results = (None if text is None else read(text) for text in one.texts)
-    return codes.select(one.gather(results, dtype).alias(column.name)).to_series()
+    distinct = column.drop_nulls().unique()
+    results = pl.Series([read(text) for text in distinct], dtype=dtype)
+    return column.replace_strict(distinct, results, default=None, return_dtype=dtype)
 
 
-class CellReader:
-    """Reads the variables of one source's batches; remembers the texts it has read."""
+def read_cells(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, list[Reject]]:
+    """Replace each variable's text by its number; what is missing or unreadable is null.
 
-    def __init__(self, source: Source) -> None:
-        """Stand ready for the variables of a source."""
-        self.source = source
-        self._missing = {text.casefold() for text in source.missing}
-        self._known: dict[str, dict[str, Cell]] = {name: {} for name in source.fields}
+    Two columns are added: `is_blank` (the record delivered no value) and `is_faulty` (it
+    delivered one that could not be read). Each such cell is rejected.
+    """
+    names = [name for name in source.fields if name in frame.columns]
+    values = frame.select(_cast_texts(frame[name], source).alias(name) for name in names)
+    rules = []
+    finite = values.select(pl.all().is_finite().sum())
+    for name in names:
+        if finite[name].item() < frame[name].count():
+            exact, rule = _read_doubtful(frame[name], values[name], source)
+            values = values.with_columns(exact.alias(name))
+            rules += [rule.alias(name)] if rule.count() else []
+    is_faulty = pl.any_horizontal(pl.lit(value=False), *(rule.is_not_null() for rule in rules))
+    no_value = pl.all_horizontal(pl.lit(value=True), pl.col(names).is_null())
+    typed = frame.with_columns(*values, is_faulty=is_faulty)
+    typed = typed.with_columns(is_blank=no_value & ~pl.col("is_faulty"))
+    return typed, [reject for rule in rules for reject in _list_faults(frame, rule)]
 
-    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
-        """Replace each variable's text by its number; what is missing or unreadable is null.
 
-        Two columns are added: `is_blank` (the record delivered no value) and `is_faulty` (it
-        delivered one that could not be read). Each such cell is rejected.
-        """
-        names = [name for name in self._known if name in frame.columns]
-        codes, encoded = encode(frame, names)
-        values, rules = [], []
-        for name, one in encoded.items():
-            cells = [self._read_text(name, text) for text in one.texts]
-            values.append(one.gather((c.value for c in cells), pl.Float64()).alias(name))
-            if any(cell.rule for cell in cells):
-                rules.append(one.gather((c.rule for c in cells), pl.String()).alias(name))
-        broken = codes.select(rules)
-        is_faulty = pl.any_horizontal(pl.lit(value=False), *(r.is_not_null() for r in broken))
-        no_value = pl.all_horizontal(pl.lit(value=True), pl.col(names).is_null())
-        typed = frame.with_columns(*codes.select(values), is_faulty=is_faulty)
-        typed = typed.with_columns(is_blank=no_value & ~pl.col("is_faulty"))
-        return typed, [reject for rule in broken for reject in _list_faults(frame, rule)]
+def _cast_texts(texts: pl.Series, source: Source) -> pl.Expr:
+    """Read texts that are written like the first one; the others become null or not finite."""
+    rule = source.fields[texts.name]
+    if rule.decode == "compass16" or any(map(_NUMBER.fullmatch, source.missing)):
+        return pl.repeat(None, pl.len(), dtype=pl.Float64)
+    at = texts.is_not_null().arg_max()
+    tail = (texts[at] or "").lstrip("+-.0123456789") if at is not None else ""
+    is_declared = tail.strip().casefold() in map(str.casefold, rule.suffixes)
+    bare = pl.col(texts.name).str.strip_suffix(tail if is_declared else "")
+    return bare.cast(pl.Float64, strict=False)
 
-    def _read_text(self, name: str, text: str | None) -> Cell:
-        if text is None:
-            return Cell()
-        known = self._known[name]
-        cell = known.get(text)
-        if cell is None:
-            if len(known) >= _REMEMBERED:
-                known.clear()
-            cell = known[text] = self._read_new(text, self.source.fields[name])
-        return cell
 
-    def _read_new(self, text: str, rule: FieldRule) -> Cell:
-        clean = text.strip().casefold()
-        if clean in self._missing:
-            return Cell()
-        if rule.decode == "compass16":
-            direction = _COMPASS.get(clean)
-            return Cell(direction, None if direction is not None else "not_a_number")
-        comma = self.source.decimal_comma and clean.count(",") == 1
-        return read_number(clean.replace(",", ".") if comma else clean, rule.suffixes)
+def _read_doubtful(
+    texts: pl.Series, values: pl.Series, source: Source
+) -> tuple[pl.Series, pl.Series]:
+    """Give all values and the rules broken: what is not finite yet is read by itself."""
+    read = cache(partial(_read_text, source=source, rule=source.fields[texts.name]))
+    is_read = values.is_finite().fill_null(value=False)
+    doubtful = pl.select(pl.when(~is_read).then(texts)).to_series()
+    exact = map_column(doubtful, lambda text: read(text).value, pl.Float64)
+    rules = map_column(doubtful, lambda text: read(text).rule, pl.String)
+    return values.zip_with(is_read, exact), rules
+
+
+def _read_text(text: str, source: Source, rule: FieldRule) -> Cell:
+    clean = text.strip().casefold()
+    if clean in map(str.casefold, source.missing):
+        return Cell()
+    if rule.decode == "compass16":
+        direction = _COMPASS.get(clean)
+        return Cell(direction, None if direction is not None else "not_a_number")
+    comma = source.decimal_comma and clean.count(",") == 1
+    return read_number(clean.replace(",", ".") if comma else clean, rule.suffixes)
 
 
 def read_number(text: str, suffixes: tuple[str, ...] = ()) -> Cell:

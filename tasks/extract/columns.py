@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from tasks.extract.declaration import Source
@@ -16,6 +17,7 @@ STATION_KEY: Final = "@station"
 """Column a parser adds when the station is the key of a JSON object of lists."""
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Fold a name: no accents, no case, `_`, `-` and blanks alike; Airbyte's flattening undone.
 

@@ -1,5 +1,6 @@
 """From the bytes of an object to batches of records: the content tells the format, not the name."""
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
@@ -19,8 +20,10 @@ def read_batches(key: str, body: bytes, source: Source, limits: Limits) -> Itera
     """
     chunks = decompress_chunks(body, key=key, max_bytes=limits.object_bytes)
     first = next(chunks, b"")
-    head = bytes(first[:4096])
-    stream = chain([first], chunks)
+    if not isinstance(first, bytes):  # views of a plain body: all are checked, none is copied
+        deque(chunks, maxlen=0)
+        first = body
+    head, stream = first[:4096], chain([first], map(bytes, chunks))
     if _looks_like_json(head):
         yield from read_json(stream, source, limits)
         return

@@ -19,10 +19,9 @@ from tasks.extract.columns import STATION_KEY, Columns, find_columns
 from tasks.extract.declaration import Source
 
 DATA: Final = "_airbyte_data"
-META: Final = "_airbyte_meta"
 LINE: Final = "@line"
 
-Record = Mapping[str, Any]
+Record = dict[str, Any]
 
 
 class NoRecordError(ValueError):
@@ -64,15 +63,12 @@ def open_envelope(value: object) -> dict[str, Any]:
     outer = inner = _open_text(value)
     while step := find_step(inner):
         inner = _open_text(inner[step])
-    airbyte = {name: outer[name] for name in outer if name.startswith("_airbyte_") and name != DATA}
-    if isinstance(airbyte.get(META), Mapping):
-        airbyte[META] = airbyte[META].get("changes")
-    return {**inner, **airbyte}
+    return inner | {n: outer[n] for n in outer if n.startswith("_airbyte_") and n != DATA}
 
 
 def _open_text(value: object) -> Record:
     opened = parse_json(value) if isinstance(value, str | bytes) else value
-    if not isinstance(opened, Mapping):
+    if not isinstance(opened, dict):
         msg = f"a JSON {type(opened).__name__} where an object is expected"
         raise NoRecordError(msg)
     return opened

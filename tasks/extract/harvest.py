@@ -21,7 +21,6 @@ from tasks.common.results import Extracted, ObjectOutcome, Part
 from tasks.common.settings import Settings, redact_uri
 from tasks.extract.blocks import Limits
 from tasks.extract.catalogue import give_facts, load_sources
-from tasks.extract.cells import CellReader
 from tasks.extract.content import read_batches
 from tasks.extract.declaration import Source
 from tasks.extract.identity import Origin
@@ -60,11 +59,10 @@ def harvest_objects(
     """
     limits = Limits(settings.max_object_mib * _MIB, settings.max_line_mib * _MIB)
     scratch = make_scratch()
-    readers = {source.id: CellReader(source) for _, source in unread}
 
     def gather(number: int, ref: ObjectRef, source: Source) -> Harvest:
         origin = Origin(ref.key, ref.etag, source.id, ref.modified_at, first_day)
-        readings, sha256 = _fetch_and_read(lambda: fetch(ref), origin, limits, readers[source.id])
+        readings, sha256 = _fetch_and_read(lambda: fetch(ref), origin, limits, source)
         outcome = settle(ref, source, "quarantined" if readings.is_refused else "read")
         return Harvest(
             [replace(outcome, sha256=sha256, tally=readings.tally, reason=readings.reason)],
@@ -96,7 +94,7 @@ def make_scratch() -> Path:
 
 
 def _fetch_and_read(
-    fetch: Callable[[], bytes], origin: Origin, limits: Limits, reader: CellReader
+    fetch: Callable[[], bytes], origin: Origin, limits: Limits, source: Source
 ) -> tuple[ObjectReadings, str | None]:
     """Give the readings and the sha256 of the bytes, if these could be had."""
     try:
@@ -105,8 +103,8 @@ def _fetch_and_read(
         is_corrupt = isinstance(error, CorruptObjectError)
         rule = "corrupt_object" if is_corrupt else "unreadable_object"
         return refuse_object(origin, rule, str(error)), None
-    batches = read_batches(origin.key, body, reader.source, limits)
-    return read_object(batches, reader, origin), hashlib.sha256(body).hexdigest()
+    batches = read_batches(origin.key, body, source, limits)
+    return read_object(batches, source, origin), hashlib.sha256(body).hexdigest()
 
 
 def spill_readings(readings: pl.DataFrame, folder: Path, *, source_id: str, key: str) -> list[Part]:

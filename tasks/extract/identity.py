@@ -123,20 +123,20 @@ def list_changes(frame: pl.DataFrame) -> list[Reject]:
     """Give the cells that Airbyte says it nulled or cut on their way."""
     if "@changes" not in frame.columns:
         return []
-    changes = map_column(frame["@changes"], _read_changes, pl.List(pl.String))
-    changed = frame.select("line", changes.alias("change")).drop_nulls().explode("change")
+    told = {text: _read_changes(text) for text in frame["@changes"].drop_nulls().unique()}
+    changed = frame.filter(pl.col("@changes").is_in([text for text in told if told[text]]))
     reason = "Airbyte nulled or cut the value (_airbyte_meta.changes)"
     return [
-        Reject("changed_by_airbyte", line, str(parse_json(text).get("field")), reason, text)
-        for line, text in changed.iter_rows()
+        Reject("changed_by_airbyte", line, column, reason, raw)
+        for line, text in changed.select("line", "@changes").iter_rows()
+        for column, raw in told[text]
     ]
 
 
-def _read_changes(text: str) -> list[str] | None:
-    """Give the changes as JSON texts; None without any (`[]`, `{"changes":[],"sync_id":18}`)."""
+def _read_changes(meta: str) -> list[tuple[str, str]]:
+    """Give field and JSON of each change; none in `{"changes":[],"sync_id":18}`."""
     try:
-        told = parse_json(text)
-    except ValueError:
-        return None
-    changes = told.get("changes") if isinstance(told, dict) else told
-    return [orjson.dumps(c).decode() for c in changes or () if isinstance(c, dict)] or None
+        changes = parse_json(meta)["changes"]
+        return [(str(change["field"]), orjson.dumps(change).decode()) for change in changes]
+    except (ValueError, TypeError, KeyError):
+        return []

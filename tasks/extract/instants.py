@@ -3,7 +3,7 @@
 import re
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Final
 
 import polars as pl
 
@@ -136,27 +136,24 @@ def _count_days(frame: pl.DataFrame, clock: pl.Series) -> pl.Series:
 def _localise(frame: pl.DataFrame, local: pl.Series, rule: TimeRule) -> pl.DataFrame:
     if local.dtype == pl.Datetime("us", "UTC"):
         return frame.with_columns(local.alias("at"), is_nonexistent=pl.lit(value=False))
-    at = _to_utc(local, rule.zone, "latest" if rule.ambiguous == "latest" else "earliest")
-    if rule.ambiguous == "by_order":
-        at = _take_second_fold(local, at, rule.zone)
+    at = local.dt.replace_time_zone(rule.zone, ambiguous="null", non_existent="null")
+    at = at.dt.convert_time_zone("UTC")
+    if at.null_count() > local.null_count():
+        at = _choose_folds(local, at, rule)
     skipped = local.is_not_null() & at.is_null()
     return frame.with_columns(at.alias("at"), skipped.alias("is_nonexistent"))
 
 
-def _to_utc(local: pl.Series, zone: str, fold: Literal["earliest", "latest"]) -> pl.Series:
-    zoned = local.dt.replace_time_zone(zone, ambiguous=fold, non_existent="null")
-    return zoned.dt.convert_time_zone("UTC")
-
-
-def _take_second_fold(local: pl.Series, at: pl.Series, zone: str) -> pl.Series:
-    """Take the second autumn hour for the rows after the clock has gone back within it."""
-    later = _to_utc(local, zone, "latest")
-    is_repeated = later > at
-    if not is_repeated.any():
-        return at
-    rows = pl.DataFrame({"local": local, "at": at, "later": later, "is_repeated": is_repeated})
-    before = pl.when("is_repeated").then("local").forward_fill().shift(1)
-    went_back = pl.col("is_repeated") & (before - pl.col("local") >= _REPEATED)
-    begun = went_back.fill_null(value=False).cum_sum().over(pl.col("local").dt.date())
-    is_second = pl.col("is_repeated") & (begun > 0)
-    return rows.select(pl.when(is_second).then("later").otherwise("at").alias("at")).to_series()
+def _choose_folds(local: pl.Series, at: pl.Series, rule: TimeRule) -> pl.Series:
+    """Fill in the local times that autumn repeats; those that spring skips stay null."""
+    earliest, latest = (
+        pl.col("local").dt.replace_time_zone(rule.zone, ambiguous=fold, non_existent="null")
+        for fold in ("earliest", "latest")
+    )
+    rows = pl.DataFrame({"local": local}).with_row_index().filter(at.is_null())
+    repeated = rows.with_columns(earliest=earliest, latest=latest).drop_nulls()
+    went_back = pl.col("local").shift(1) - pl.col("local") >= _REPEATED
+    begun = went_back.fill_null(value=False).cum_sum().over(pl.col("local").dt.date()) > 0
+    is_second = begun if rule.ambiguous == "by_order" else pl.lit(rule.ambiguous == "latest")
+    chosen = repeated.select(pl.when(is_second).then("latest").otherwise("earliest")).to_series()
+    return at.scatter(repeated["index"], chosen.dt.convert_time_zone("UTC"))

@@ -11,7 +11,7 @@ from tasks.common.accounts import Tally
 from tasks.common.contracts import RAW_LIMIT, READING_KEYS, keep_latest
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
 from tasks.extract.blocks import Batch, RefusedError, Reject
-from tasks.extract.cells import CellReader, decode_counters
+from tasks.extract.cells import decode_counters, read_cells
 from tasks.extract.declaration import Source
 from tasks.extract.identity import Origin, add_identity, list_changes
 from tasks.extract.instants import resolve_instants
@@ -49,11 +49,11 @@ class ObjectReadings:
     reason: str | None = None
 
 
-def read_object(batches: Iterable[Batch], reader: CellReader, origin: Origin) -> ObjectReadings:
+def read_object(batches: Iterable[Batch], source: Source, origin: Origin) -> ObjectReadings:
     """Read one object by its source's declaration; what cannot be read is rejected, not raised."""
-    source, whole = reader.source, _NOTHING
+    whole = _NOTHING
     try:
-        whole = _read_batches(batches, reader)
+        whole = _read_batches(batches, source)
         _check_readable(whole, source)
         frame = add_identity(whole.frame, source, origin)
         frame = resolve_instants(frame, source.time, origin)
@@ -85,12 +85,12 @@ def refuse_object(
     )
 
 
-def _read_batches(batches: Iterable[Batch], reader: CellReader) -> Batch:
+def _read_batches(batches: Iterable[Batch], source: Source) -> Batch:
     """Read all batches of an object into numbers, as one."""
     frames, rejects, stations = [_NOTHING.frame], list[Reject](), list[dict[str, Any]]()
     unknown: dict[str, None] = {}
     for batch in batches:
-        typed, faults = reader.read(batch.frame)
+        typed, faults = read_cells(batch.frame, source)
         frames += [typed] if typed.height else []
         rejects += [*batch.rejects, *faults, *list_changes(batch.frame)]
         stations += batch.stations

@@ -11,7 +11,6 @@ import xlsxwriter
 
 from tasks.extract.blocks import Limits
 from tasks.extract.catalogue import load_sources
-from tasks.extract.cells import CellReader
 from tasks.extract.content import read_batches
 from tasks.extract.declaration import Source
 from tasks.extract.identity import Origin
@@ -86,7 +85,7 @@ def read(
     declared = SOURCES[source] if isinstance(source, str) else source
     origin = Origin(key, "etag", declared.id, LANDED_AT, first_day)
     batches = read_batches(key, body, declared, Limits(object_mib * MIB, line_mib * MIB))
-    return read_object(batches, CellReader(declared), origin)
+    return read_object(batches, declared, origin)
 
 
 def instants(readings: ObjectReadings) -> list[str]:

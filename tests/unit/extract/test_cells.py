@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.extract.cells import CellReader, decode_counters, map_column, read_number
+from tasks.extract.cells import decode_counters, map_column, read_cells, read_number
 from tests.unit.extract.given import SOURCES, lines, read, row, rules, values
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -44,7 +44,7 @@ def test_what_was_written_is_what_is_read(number: float, suffix: str):
 @settings(max_examples=50)
 def test_reading_distinct_texts_once_equals_reading_each(texts: list[str | None]):
     column = pl.Series("x", texts, dtype=pl.String)
-    mapped = map_column(column, len, pl.Int64())
+    mapped = map_column(column, len, pl.Int64)
     assert mapped.to_list() == [None if text is None else len(text) for text in texts]
 
 
@@ -87,6 +87,6 @@ def test_a_counter_is_differenced_within_its_station():
 
 def test_missing_markers_are_not_faults():
     frame = pl.DataFrame({"electricity_demand": ["ND", "-", "", None, "6602", "n/a"]})
-    typed, faults = CellReader(SOURCES["eco2mix"]).read(frame.with_row_index("line"))
+    typed, faults = read_cells(frame.with_row_index("line"), SOURCES["eco2mix"])
     assert typed["electricity_demand"].to_list() == [None, None, None, None, 6602.0, None]
     assert (typed["is_blank"].sum(), faults) == (5, [])
