@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tasks.extract.blocks import Batch, Block, Limits, drop_long_lines, split_blocks
 from tasks.extract.columns import Columns, find_columns, list_roles
@@ -28,7 +29,8 @@ from tasks.extract.envelope import (
 )
 
 _SAMPLE_LINES: Final = 20
-_OPENER: Final = re.compile(rb'[{,]\s*("%s"\s*:\s*\{)' % DATA.encode())
+_OPENER: Final = re.compile(rb'[{,]\s*"%s":\s?\{' % DATA.encode())
+_FLAT: Final = b'":0,'
 _SPACE, _LINE_END, _BRACE = b" \n}"
 
 
@@ -70,8 +72,9 @@ def _take_document(
 
 
 def _starts_with_object(head: bytes) -> bool:
+    first = re.match(rb"\s*([^\n]*)", head)
     try:
-        return isinstance(parse_json(head.lstrip().partition(b"\n")[0]), dict)
+        return isinstance(parse_json(first[1] if first else b""), dict)
     except ValueError:
         return False
 
@@ -87,62 +90,59 @@ def _read_block(block: Block, source: Source) -> Batch | None:
         return None
     try:
         shape = _find_shape(block.body, source)
-        frame = _read_flattened(block.body, shape)
-        frame = _read_nested(block.body, shape) if frame is None else frame
-        numbers = _number_lines(block, frame.height)
+        frame = _read_flattened(block, shape)
+        frame = _read_nested(block, shape) if frame is None else frame
     except (ValueError, pl.exceptions.PolarsError):
         return None
-    named = name_roles(frame.with_columns(numbers), shape.columns)
+    named = name_roles(frame, shape.columns)
     return Batch(named, unknown=shape.columns.unknown)
 
 
-def _read_flattened(body: bytes, shape: Shape) -> pl.DataFrame | None:
-    """Read lines whose data's braces stand at the same places, these braces blanked.
+def _read_flattened(block: Block, shape: Shape) -> pl.DataFrame | None:
+    """Read lines that nest at the same place, without nesting; None: they do not.
 
-    Polars reads a flat object twice as fast as a nested one. None: they stand elsewhere.
+    Polars reads flat objects twice as fast. So `"_airbyte_data": {...}}` becomes
+    `"_airbyte_data":0,...} `: what was valid stays so, and what was not does not become so.
     """
-    found = _OPENER.search(body[: body.find(b"\n") + 1])
-    if shape.steps != (DATA,) or not found or not body.endswith(b"}}\n"):
+    body = block.body
+    opener = _OPENER.search(body[: body.find(b"\n") + 1])
+    if shape.steps != (DATA,) or not opener or not body.endswith(b"}}\n"):
         return None
     text = np.frombuffer(body, np.uint8).copy()
     ends = np.flatnonzero(text == _LINE_END)
     starts = np.concatenate(([0], ends[:-1] + 1))
-    if (ends - starts).min() < found.end() or (text[[ends - 1, ends - 2]] != _BRACE).any():
+    is_closed = (text[ends - 1] == _BRACE) & (text[ends - 2] == _BRACE)
+    if not (is_closed & (ends - starts > opener.end())).all():
         return None
-    places = starts[:, None] + np.arange(*found.span())
-    if (text[places] != np.frombuffer(found[0], np.uint8)).any():
+    heads = sliding_window_view(text, len(opener[0]))[starts + opener.start()]
+    if (heads != np.frombuffer(opener[0], np.uint8)).any():
         return None
-    text[places[:, found.start(1) - found.start() :]] = text[ends - 1] = _SPACE
+    text[ends - 1] = _SPACE
+    places = starts + opener.end() - len(_FLAT)
+    sliding_window_view(text, len(_FLAT), writeable=True)[places] = np.frombuffer(_FLAT, np.uint8)
     frame = pl.read_ndjson(text.tobytes(), schema=dict.fromkeys(shape.columns.names, pl.String))
-    return frame if frame.height == len(ends) else None
+    return frame.with_row_index(LINE, block.first_line) if frame.height == len(ends) else None
 
 
-def _read_nested(body: bytes, shape: Shape) -> pl.DataFrame:
-    """Read lines with every leaf declared a text: no drift of types can then refuse a block."""
+def _read_nested(block: Block, shape: Shape) -> pl.DataFrame:
+    """Read lines with every leaf declared a text: no drift of types can then refuse a block.
+
+    Raises:
+        ValueError: there are not as many records as lines that are not empty.
+    """
     names = shape.columns.names
     schema: dict[str, Any] = {n: pl.String for n in names if not n.startswith("_airbyte_")}
     for step in reversed(shape.steps):
         schema = {step: pl.Struct(schema)}
     schema |= {name: pl.String for name in names if name.startswith("_airbyte_")}
-    frame = pl.read_ndjson(body, schema=schema)
+    frame = pl.read_ndjson(block.body, schema=schema)
     for step in shape.steps:
         frame = frame.unnest(step)
-    return frame
-
-
-def _number_lines(block: Block, height: int) -> pl.Series:
-    """Give the physical number of each line that is not empty.
-
-    Raises:
-        ValueError: there are not as many.
-    """
-    if height == block.body.count(b"\n") + (not block.body.endswith(b"\n")):
-        return pl.int_range(block.first_line, block.first_line + height, eager=True).alias(LINE)
     lines = enumerate(block.body.split(b"\n"), block.first_line)
-    numbers = [number for number, line in lines if line.strip()]
-    if len(numbers) != height:
+    numbers = [number for number, line in lines if line and not line.isspace()]
+    if len(numbers) != frame.height:
         raise NoRecordError
-    return pl.Series(LINE, numbers)
+    return frame.with_columns(pl.Series(LINE, numbers))
 
 
 def _find_shape(body: bytes, source: Source) -> Shape:
