@@ -3,16 +3,15 @@
 Exit codes: 0 COMPLETED, 3 DEGRADED, 1 FAILED, 2 wrong usage or configuration.
 """
 
-import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, NoReturn, cast
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 from prefect.flow_engine import run_flow_sync
 from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
@@ -22,18 +21,18 @@ from prefect.settings import (
 from prefect.states import State
 from rich.console import Console
 
-from deployments.local.demo import fill_lake, find_last_wednesday, read_demo
-from deployments.local.mongod import running_mongod
+from deployments.local.ground import prepared_ground
 from flows.forecast import WEEKLY, forecast_pipeline
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError, PipelineError
-from tasks.common.settings import Settings, load_settings, runs_on_ecs
+from tasks.common.objects import open_store
+from tasks.common.settings import Settings, load_settings
+from tasks.extract.catalogue import load_sources
 from tasks.report.document import RunReport
 from tasks.report.render import render_terminal
 from tasks.report.task import FailedRunError
 
 USAGE_EXIT: Final = 2
-_LOCAL: Final = Path(".local")
 # Without a terminal (a log, a pipe) lines still get the width the tables are made for.
 _WIDTH: Final = None if sys.stderr.isatty() else 100
 _stderr = Console(stderr=True, width=_WIDTH)
@@ -50,7 +49,7 @@ def run(
     *,
     lake: str | None = None,
     as_of: str | None = None,
-    horizon_days: int = 11,
+    horizon_days: Annotated[int, Parameter(validator=Number(gte=1, lte=31))] = 11,
     series: str = "*",
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     json: Path | None = None,
@@ -68,11 +67,12 @@ def run(
         dry_run: Write nothing, neither to the lake nor to MongoDB.
         json: Also write the report as JSON to this file; - is standard output.
     """
-    instant = _parse_instant(as_of) if as_of else None
-    with _prepared(lake, instant, dry_run=dry_run) as ground, _quiet_prefect():
+    settings, instant = _check_words(lake, as_of, json)
+    ground = prepared_ground(settings, lake, dry_run=dry_run, say=_say)
+    with ground as demo_ends, _quiet_prefect():
         wanted = {
             "lake": lake,
-            "as_of": ground.as_of,
+            "as_of": instant or demo_ends,
             "horizon_days": horizon_days,
             "series": series,
             "dry_run": dry_run,
@@ -95,11 +95,12 @@ def serve(*, name: str = "forecast-local") -> None:
     Args:
         name: Name of the deployment in the UI.
     """
-    with _prepared(None, None, dry_run=False) as ground:
-        if ground.as_of is None:
+    settings, _ = _check_words()
+    with prepared_ground(settings, None, dry_run=False, say=_say) as demo_ends:
+        if demo_ends is None:
             forecast_pipeline.serve(name=name, schedule=WEEKLY)
         else:  # the demo's data end at its issue time, so the form is filled with it
-            forecast_pipeline.serve(name=name, parameters={"as_of": ground.as_of.isoformat()})
+            forecast_pipeline.serve(name=name, parameters={"as_of": demo_ends.isoformat()})
 
 
 def forecast_command() -> NoReturn:
@@ -113,46 +114,18 @@ def forecast_command() -> NoReturn:
     sys.exit(code or 0)
 
 
-@dataclass(frozen=True)
-class _Ground:
-    """What a run stands on: the issue time to use, None for the run's own start."""
-
-    as_of: datetime | None
-
-
-@contextmanager
-def _prepared(lake: str | None, as_of: datetime | None, *, dry_run: bool) -> Generator[_Ground]:
-    """Start what is not configured (MongoDB, demo lake), saying so, and end it afterwards."""
+def _check_words(
+    lake: str | None = None, as_of: str | None = None, json: Path | None = None
+) -> tuple[Settings, datetime | None]:
+    """Refuse what cannot be carried out before anything is started or written."""
     settings = load_settings()
-    if lake is None and as_of is None and not runs_on_ecs():
-        as_of = _prepare_demo(settings)
-    if settings.mongodb_uri is not None or dry_run:
-        yield _Ground(as_of)
-        return
-    with running_mongod(_LOCAL / "mongo") as uri:
-        _stderr.print(f"MongoDB: MONGODB_URI is not set, so an embedded one serves at {uri}.")
-        os.environ["MONGODB_URI"] = uri
-        try:
-            yield _Ground(as_of)
-        finally:
-            del os.environ["MONGODB_URI"]
-
-
-def _prepare_demo(settings: Settings) -> datetime | None:
-    """Fill the default lake with demo data if it is empty; give the demo's issue time."""
-    folder = Path(settings.lake_uri)
-    if settings.lake_uri != Settings.model_fields["lake_uri"].default:
-        return None
-    if not any(folder.glob("[!.]*")):
-        fill_lake(folder, as_of=find_last_wednesday(datetime.now(UTC)))
-    demo = read_demo(folder)
-    if demo is None:
-        return None
-    _stderr.print(
-        f"Lake: LAKE_URI is not set, so {folder} serves, with simulated data up to "
-        f"{demo.as_of:%Y-%m-%d %H:%M} UTC."
-    )
-    return demo.as_of
+    load_sources(settings.sources_dir)
+    if lake is not None:
+        open_store(lake, settings)
+    if json is not None and not json.parent.is_dir():
+        msg = f"--json is {str(json)!r}: there is no folder {str(json.parent)!r}, make it first."
+        raise ConfigurationError(msg)
+    return settings, _parse_instant(as_of) if as_of else None
 
 
 @contextmanager
@@ -190,5 +163,10 @@ def _show(report: RunReport, json: Path | None) -> int:
 
 
 def _explain(error: object) -> int:
-    _stderr.print(f"[bold red]{type(error).__name__}[/]: {error}", soft_wrap=True)
+    _say(f"{type(error).__name__}: {error}")
     return USAGE_EXIT if isinstance(error, ConfigurationError) else EXIT_CODES["FAILED"]
+
+
+def _say(text: str) -> None:
+    """Tell the operator something beside the summary; brackets in it are only brackets."""
+    _stderr.print(text, markup=False, highlight=False, soft_wrap=True)

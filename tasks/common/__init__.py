@@ -1,1 +1,1 @@
-"""What every room may use: a closed list of six modules."""
+"""What every room may use: a closed list of seven modules."""

@@ -32,7 +32,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 from tasks.common import errors
 from tasks.common.settings import Settings, redact_uri
 
-_OWN_OUTPUT: Final = ".local/lake"
+_OWN_OUTPUT: Final = ".local/output"
 _CHUNK: Final = 8 * 1024 * 1024
 _MEMORY: Final[dict[str, MemoryStore]] = defaultdict(MemoryStore)  # by name, while we run
 
@@ -153,25 +153,29 @@ def open_store(uri: str, settings: Settings) -> ObjectStore:
     Raises:
         ConfigurationError: no such folder, an unknown scheme, or no credentials for S3.
     """
-    if distant := re.fullmatch("(s3|memory)://([^/]*)/?(.*?)/*", redact_uri(uri)):
+    if redact_uri(uri) != uri:
+        msg = f"The URI {redact_uri(uri)} came with keys in it: take them out, use AWS_PROFILE."
+        raise errors.ConfigurationError(msg)
+    if distant := re.fullmatch("(s3|memory)://([^/]*)/?(.*?)/*", uri):
         scheme, name, prefix = distant.groups()
         backend = _open_bucket(name, settings) if scheme == "s3" else _MEMORY[name]
-        return ObjectStore(redact_uri(uri), backend, prefix)
+        return ObjectStore(uri, backend, prefix)
     folder = _folder_of(uri)
-    may_be_new = uri in (settings.output_uri, _OWN_OUTPUT) and folder and not folder.exists()
-    if not folder or not (folder.is_dir() or may_be_new):
+    may_be_new = uri == settings.output_uri or uri.startswith(_OWN_OUTPUT)
+    if not folder or not (folder.is_dir() or (may_be_new and not folder.exists())):
         msg = f"There is no folder {uri} ({folder}): correct it, make it, or use s3://bucket."
         raise errors.ConfigurationError(msg)
     return ObjectStore(uri, LocalStore(folder.anchor), str(folder).strip("/"))
 
 
 def resolve_output(lake: str, settings: Settings) -> str:
-    """Say where output goes: the setting, else the lake, else .local/lake if it is read-only."""
+    """Say where output goes: the setting, else the lake; for a read-only one, a folder of ours."""
     folder = _folder_of(lake)
     if settings.output_uri or not folder or not folder.is_dir():
         return settings.output_uri or lake
     is_read_only = not os.access(folder, os.W_OK) or not folder.stat().st_mode & 0o222  # or root
-    return _OWN_OUTPUT if is_read_only else lake
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    return f"{_OWN_OUTPUT}/{folder.name}-{name}" if is_read_only else lake
 
 
 def _folder_of(uri: str) -> Path | None:
@@ -189,7 +193,7 @@ def _open_bucket(bucket: str, settings: Settings) -> S3Store:
     open_session = _choose_session(settings)
     return S3Store(
         bucket,
-        endpoint=endpoint,
+        **({"endpoint": endpoint} if endpoint else {}),  # obstore refuses None
         region=settings.aws_region,
         checksum_algorithm="SHA256",
         credential_provider=lambda: Boto3CredentialProvider(open_session())(),  # noqa: PLW0108
@@ -243,8 +247,3 @@ def _cut(body: bytes) -> Iterator[bytes | memoryview]:
         return
     with stream:
         yield from iter(lambda: stream.read(_CHUNK), b"")
-
-
-def decompress(body: bytes, *, key: str, max_bytes: int) -> bytes:
-    """Give an object's whole content; see `decompress_chunks`."""
-    return b"".join(decompress_chunks(body, key=key, max_bytes=max_bytes))

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     output_uri: str | None = Field(
         default=None,
         description="Where processed/, quarantine/ and reports/ go. Default: the lake itself; "
-        "a local lake whose permissions forbid writing is only read, and .local/lake is used.",
+        "a local lake whose permissions forbid writing is only read; .local/output/ is used.",
     )
     sources_dir: Path | None = Field(
         default=None,

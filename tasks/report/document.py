@@ -144,7 +144,7 @@ class RunReport(_Document):
     git_sha: str
     versions: dict[str, str]
     input: Input
-    series: list[Series] = Field(description="Troubled series first, then by name.")
+    series: list[Series] = Field(description="Troubled series first, then fallbacks, then by name.")
     demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
     mongodb: Publication
 

@@ -12,10 +12,3 @@ def prefect_server() -> Iterator[None]:
     os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
     with prefect_test_harness(server_startup_timeout=120):
         yield
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what needs the server on one worker, so that it is started once."""
-    for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("prefect"))

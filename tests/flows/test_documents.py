@@ -83,7 +83,10 @@ def test_help_explains_every_option(tmp_path: Path):
         (("--nonsense",), "nonsense"),
         (("--as-of", "2019-11-06T22:00"), "without its offset"),
         (("--as-of", "yesterday"), "give an ISO instant"),
-        (("--lake", "ftp://somewhere", "--dry-run"), "ftp"),
+        (("--horizon-days", "32"), "32"),
+        (("--lake", "ftp://somewhere"), "ftp://somewhere"),
+        (("--lake", "no/such/folder"), "no/such/folder"),
+        (("--json", "no/such/report.json"), "make it first"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -91,6 +94,17 @@ def test_wrong_usage_is_told_and_exits_2(tmp_path: Path, arguments: tuple[str, .
     ran = run_module("flows.forecast", *arguments, cwd=tmp_path)
     assert ran.code == 2, ran.err
     assert said in ran.err + ran.out
+    assert not (tmp_path / ".local").exists()
+
+
+def test_a_broken_source_stops_the_run_before_anything_is_written(tmp_path: Path):
+    (tmp_path / "sources").mkdir()
+    text = read_fence(ROOT / "docs/how-to/add-a-source.md", "yaml").replace("degF", "degrees")
+    (tmp_path / "sources/garden.yaml").write_text(text)
+    ran = run_module("flows.forecast", cwd=tmp_path, SOURCES_DIR="sources")
+    assert ran.code == 2
+    assert "garden.yaml" in ran.err
+    assert "'degrees'" in ran.err
     assert not (tmp_path / ".local").exists()
 
 

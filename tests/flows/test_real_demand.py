@@ -48,11 +48,11 @@ def demand_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lake
 
 
-def run_on(lake: Path, uri: str, database: str) -> Ran:
+def run_on(lake: Path, uri: str, database: str, *, cwd: Path) -> Ran:
     return run_module(
         "flows.forecast",
         *("--lake", str(lake), "--as-of", AS_OF, "--json", "report.json"),
-        cwd=lake.parent,
+        cwd=cwd,
         MONGODB_URI=uri,
         MONGODB_DATABASE=database,
     )
@@ -70,9 +70,16 @@ def read_points(uri: str, database: str) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def published(demand_lake: Path, mongodb_uri: str) -> pl.DataFrame:
-    ran = run_on(demand_lake, mongodb_uri, "real_demand")
+def ran(tmp_path_factory: pytest.TempPathFactory, mongodb_uri: str) -> Ran:
+    folder = tmp_path_factory.mktemp("real-demand")
+    ran = run_on(require_shared_data(), mongodb_uri, "real_demand", cwd=folder)
     assert ran.code == 0, ran.err
+    return ran
+
+
+@pytest.fixture(scope="module")
+def published(ran: Ran, mongodb_uri: str) -> pl.DataFrame:
+    assert ran.report["mongodb"]["published"] is True
     return read_points(mongodb_uri, "real_demand")
 
 
@@ -98,6 +105,15 @@ def judged(published: pl.DataFrame, demand_lake: Path) -> pl.DataFrame:
 def percent_error(judged: pl.DataFrame, column: str) -> float:
     error = ((pl.col(column) - pl.col("truth")).abs() / pl.col("truth")).mean() * 100
     return judged.select(error).item()
+
+
+def test_what_cannot_be_dated_is_quarantined_and_nothing_is_written_to_the_lake(ran: Ran):
+    records = ran.report["input"]["records"]
+    assert records["rejected"] == {"nonexistent_local_time": 4, "undated": 576}
+    assert ran.report["input"]["output"].startswith(".local/output/data-")
+    assert {path.name for path in require_shared_data().iterdir()} == {
+        *("README.md", "benchmark", "demand", "weather")
+    }
 
 
 def test_eleven_days_are_published_to_the_end_of_sunday(published: pl.DataFrame):
@@ -131,7 +147,7 @@ def test_a_poisoned_future_changes_no_point(
     for path in demand_lake.glob("*.xls"):
         lines = path.read_bytes().split(b"\n")
         (lake / path.name).write_bytes(b"\n".join(poison(line) for line in lines))
-    ran = run_on(lake, mongodb_uri, "poisoned_demand")
+    ran = run_on(lake, mongodb_uri, "poisoned_demand", cwd=tmp_path)
     assert ran.code == 0, ran.err
     assert read_points(mongodb_uri, "poisoned_demand").equals(published)
 

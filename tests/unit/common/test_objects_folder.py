@@ -106,9 +106,15 @@ def test_a_bucket_or_endpoint_that_cannot_be_is_refused(uri: str, endpoint: str 
         open_store(uri, Settings(s3_endpoint_url=endpoint))
 
 
-def test_a_password_in_a_uri_is_never_shown():
-    uri = f"memory://user:secret@{uuid4()}"
-    assert "secret" not in open_store(uri, Settings()).uri
+@pytest.mark.parametrize("uri", ["memory://user:secret@a", "s3://AKIA:secret@bucket/x"])
+def test_keys_in_a_uri_are_refused_and_not_repeated(uri: str):
+    with pytest.raises(ConfigurationError, match="came with keys in it") as caught:
+        open_store(uri, Settings())
+    assert "secret" not in str(caught.value)
+
+
+def test_a_bucket_of_aws_itself_needs_no_endpoint():
+    assert open_store("s3://some-bucket/raw", Settings()).prefix == "raw"
 
 
 def test_memory_of_one_name_is_one_store():
@@ -126,5 +132,7 @@ def test_output_goes_to_the_lake_unless_a_setting_says_otherwise(lake: Path):
 
 def test_a_lake_without_write_permission_is_only_read_even_by_root(lake: Path):
     lake.chmod(0o555)
-    assert resolve_output(str(lake), Settings()) == ".local/lake"
+    own = resolve_output(str(lake), Settings())
+    assert own.startswith(f".local/output/{lake.name}-")
+    assert own == resolve_output(f"file://{lake}", Settings())
     assert resolve_output(f"file://{lake}", Settings(output_uri="elsewhere")) == "elsewhere"
