@@ -24,8 +24,8 @@ class Judgement:
         errors: signed errors of what is published, windows x targets, NaN where unknown; each
             window's weights come from the other windows.
         mae: mean absolute error of what is published; `combined_mae` of the combination.
-        maes: mean absolute error per member, None where it has none.
-        weights: in the combination, by member, from all windows; sum is 1 or none is there.
+        maes: mean absolute error of every member that was compared, all over the same points.
+        weights: in the combination, by member, from all windows; their sum is 1.
     """
 
     published: str
@@ -34,74 +34,77 @@ class Judgement:
     mae: float
     naive_mae: float
     combined_mae: float | None
-    maes: Mapping[str, float | None]
+    maes: Mapping[str, float]
     weights: Mapping[str, float]
 
 
+def compare_members(forecasts: Forecasts, truth: Values, naives: frozenset[str]) -> Forecasts:
+    """Give the errors of the members that can be compared, all known at the same points.
+
+    Those points are where the best known naive has an error: wherever the truth is known, unless
+    gaps kept every naive silent there. Who does not know them all is left out: an error over
+    calmer windows says nothing against one over all of them. Empty when no naive has an error.
+    """
+    errors = {name: member - truth for name, member in forecasts.items()}
+    known = {name: np.isfinite(error) for name, error in errors.items()}
+    points = max((known[name] for name in sorted(naives & set(known))), key=np.sum, default=None)
+    if points is None or not points.any():
+        return {}
+    full = (name for name in errors if known[name][points].all())
+    return {name: np.where(points, errors[name], np.nan) for name in full}
+
+
 def weigh_members(errors: Forecasts) -> dict[str, float]:
-    """Weigh members by 1/MAE², normalised; one without any known error weighs nothing."""
-    maes = {name: measure_mae(member) for name, member in errors.items()}
-    known = {name: mae for name, mae in maes.items() if mae is not None}
-    if not known:
-        return dict.fromkeys(errors, 0.0)
+    """Weigh members by 1/MAE², normalised; their errors are known at the same points."""
+    maes = {name: _measure_mae(member) for name, member in errors.items()}
     # A member that never erred must not divide by zero, nor drown in rounding.
-    least = max(1e-6 * max(known.values()), 1e-12)
-    raw = {name: max(mae, least) ** -2.0 for name, mae in known.items()}
+    least = max(1e-6 * max(maes.values()), 1e-12)
+    raw = {name: max(mae, least) ** -2.0 for name, mae in maes.items()}
     total = sum(raw.values())
-    return {name: raw.get(name, 0.0) / total for name in errors}
+    return {name: weight / total for name, weight in raw.items()}
 
 
 def combine(forecasts: Forecasts, weights: Mapping[str, float]) -> Values:
-    """Average the members by weight at each point, over those that are finite there."""
-    stacked = np.stack([forecasts[name] for name in sorted(forecasts)])
-    shape = (-1, *[1] * (stacked.ndim - 1))
-    weighted = np.array([weights.get(name, 0.0) for name in sorted(forecasts)]).reshape(shape)
-    known = np.isfinite(stacked)
-    total = (weighted * known).sum(axis=0)
-    summed = (weighted * np.where(known, stacked, 0.0)).sum(axis=0)
-    return np.divide(summed, total, out=np.full(total.shape, np.nan), where=total > 0)
+    """Average those members that have a weight; NaN where one of them is."""
+    return np.sum([weight * forecasts[name] for name, weight in weights.items()], axis=0)
 
 
 def judge_backtest(forecasts: Forecasts, truth: Values, naives: frozenset[str]) -> Judgement | None:
     """Choose what to publish: the combination only when it beat the better naive.
 
-    A combination needs a member that is no naive, and two windows: one fits its weights, the
-    other judges them. One that loses is given to the naive by quarters until it wins, before it
-    is given up: half a naive is a better guess than a whole one, as three windows are few (on
-    demand the error fell from 5.5 to 5.3 %). None when no naive has a known error.
+    Everything is compared over the same points. A combination needs a member that is no naive,
+    and two windows: one fits its weights, the other judges them. One that loses is given to the
+    naive by quarters until it wins, before it is given up: half a naive is a better guess than a
+    whole one, as three windows are few (on demand the error fell from 5.5 to 5.3 %). None when
+    no naive has a known error.
     """
-    errors = {name: member - truth for name, member in forecasts.items()}
-    maes = {name: measure_mae(member) for name, member in errors.items()}
-    twice = {n: e for n, e in errors.items() if np.isfinite(e).any(axis=1).sum() > 1}
-    judged = twice if naives & set(twice) else errors
-    ranked = sorted((mae, name) for name in naives & set(judged) if (mae := maes[name]) is not None)
+    errors = compare_members(forecasts, truth, naives)
+    maes = {name: _measure_mae(member) for name, member in errors.items()}
+    ranked = sorted((maes[name], name) for name in naives & set(errors))
     if not ranked:
         return None
     naive_mae, naive = ranked[0]
     told = Judgement(naive, naive, errors[naive], naive_mae, naive_mae, None, maes, {naive: 1.0})
-    if naive not in twice or not set(twice) - naives:
+    if np.isfinite(errors[naive]).any(axis=1).sum() < 2 or set(errors) <= naives:
         return told
-    entered = {name: forecasts[name] for name in twice}
     for share in NAIVE_SHARES:
-        combined = _combine_windows(entered, twice, naive=naive, share=share) - truth
-        mae = float(np.nanmean(np.abs(combined)))
+        combined = _combine_windows(errors, naive=naive, share=share)
+        mae = _measure_mae(combined)
         told = replace(told, combined_mae=told.combined_mae or mae)
         if mae < naive_mae:
-            weights = _lean(weigh_members(twice), naive, share)
+            weights = _lean(weigh_members(errors), naive, share)
             won = replace(told, published="combination", errors=combined, mae=mae)
             return replace(won, combined_mae=mae, weights=weights)
     return told
 
 
-def _combine_windows(
-    forecasts: Forecasts, errors: Forecasts, *, naive: str, share: float
-) -> Values:
-    """Combine each window by weights that it had no part in."""
+def _combine_windows(errors: Forecasts, *, naive: str, share: float) -> Values:
+    """Combine each window's errors by weights that it had no part in."""
     rows = []
-    for window in range(len(forecasts[naive])):
+    for window in range(len(errors[naive])):
         others = {name: np.delete(member, window, axis=0) for name, member in errors.items()}
-        members = {name: member[window] for name, member in forecasts.items()}
-        rows.append(combine(members, _lean(weigh_members(others), naive, share)))
+        own = {name: member[window] for name, member in errors.items()}
+        rows.append(combine(own, _lean(weigh_members(others), naive, share)))
     return np.stack(rows)
 
 
@@ -110,7 +113,5 @@ def _lean(weights: Mapping[str, float], naive: str, share: float) -> dict[str, f
     return {name: (1 - share) * w + share * (name == naive) for name, w in weights.items()}
 
 
-def measure_mae(errors: Values) -> float | None:
-    """Give the mean absolute error of what is known; None when nothing is."""
-    known = errors[np.isfinite(errors)]
-    return float(np.abs(known).mean()) if known.size else None
+def _measure_mae(errors: Values) -> float:
+    return float(np.nanmean(np.abs(errors)))

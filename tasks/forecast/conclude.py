@@ -41,7 +41,7 @@ from tasks.forecast.plan import Horizon, SeriesPlan
 from tasks.forecast.train import Values
 
 YEAR_DAYS: Final = 365
-REVISION: Final = 1
+REVISION: Final = 2
 """Raise it when code that no table below names changes the numbers."""
 
 

@@ -128,12 +128,12 @@ def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> S
 
 
 def _choose_windows(train: Train, kind: Kind, *, targets: int, lead: int) -> tuple[int, ...]:
-    """Prefer windows on which Prophet can be fitted, if there are two; else what naives need."""
+    """Prefer windows that the dearest fitted member can tell, if there are two; else naives."""
     if not targets:
         return ()
-    members = choose_members(kind, train.step)
-    for needs_days in (members["prophet"].needs_days, 0):
-        least = max(needs_days, min(m.needs_days for m in members.values()))
+    members = choose_members(kind, train.step).values()
+    fitted = sorted((m.needs_days for m in members if m.fits_days), reverse=True)
+    for least in (*fitted, min(m.needs_days for m in members)):
         found = find_windows(
             train.values, targets=targets, lead=lead, least=least * train.steps_per_day
         )

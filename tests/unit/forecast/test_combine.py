@@ -9,7 +9,7 @@ NAN = float("nan")
 
 def give_errors(*sizes: float) -> np.ndarray:
     """One window per size, alternating errors of that size."""
-    return np.array([[size, -size] * 10 for size in sizes])
+    return np.array([[size, -size] * 10 for size in sizes], dtype=float)
 
 
 def test_half_the_error_weighs_four_times():
@@ -17,19 +17,45 @@ def test_half_the_error_weighs_four_times():
     assert weights == pytest.approx({"a": 0.8, "b": 0.2})
 
 
-def test_a_member_without_errors_known_weighs_nothing():
-    weights = weigh_members({"a": give_errors(1.0), "b": np.full((1, 20), NAN)})
-    assert weights == {"a": 1.0, "b": 0.0}
-
-
 def test_a_member_that_never_erred_does_not_divide_by_zero():
     weights = weigh_members({"a": give_errors(0.0), "b": give_errors(2.0)})
     assert weights["a"] == pytest.approx(1.0)
 
 
-def test_where_one_member_cannot_tell_the_others_do():
-    mixed = combine({"a": np.array([1.0, NAN]), "b": np.array([3.0, 3.0])}, {"a": 0.5, "b": 0.5})
-    assert mixed.tolist() == [2.0, 3.0]
+def test_members_are_compared_where_all_of_them_are_known():
+    past = {"prophet": give_errors(1, 1, 9), "naive_168h": give_errors(2, 2, 10)}
+    past["naive_364d"] = give_errors(1.5, 1.5, NAN)  # the stormy window is before its reach
+    judged = judge_backtest(past, np.zeros((3, 20)), NAIVES)
+    assert judged is not None
+    assert (judged.published, judged.naive) == ("combination", "naive_168h")
+    assert set(judged.weights) == set(judged.maes) == {"prophet", "naive_168h"}
+
+
+def test_a_model_that_missed_a_stormy_window_is_not_weighed_by_calm_ones():
+    past = {"prophet": give_errors(5, 5, 5), "climate": give_errors(1, 1, NAN)}
+    past["naive_168h"] = give_errors(6, 6, 6)
+    judged = judge_backtest(past, np.zeros((3, 20)), NAIVES)
+    assert judged is not None
+    assert set(judged.weights) == {"prophet", "naive_168h"}
+    assert judged.naive_mae == 6
+
+
+def test_where_every_naive_has_gaps_all_are_compared_outside_of_them():
+    naive, model = give_errors(2, 2, 2), give_errors(3, 3, 3)
+    naive[0, :5], model[0, :5] = NAN, 1000
+    judged = judge_backtest({"prophet": model, "naive_168h": naive}, np.zeros((3, 20)), NAIVES)
+    assert judged is not None
+    assert judged.maes == {"prophet": 3, "naive_168h": 2}
+    assert np.isfinite(judged.errors).sum() == 55
+
+
+def test_unknown_truth_asks_nothing_of_a_member():
+    truth, naive = np.zeros((2, 20)), give_errors(2, 2)
+    truth[1, 10:] = naive[1, 10:] = NAN
+    judged = judge_backtest({"prophet": give_errors(1, 1), "naive_168h": naive}, truth, NAIVES)
+    assert judged is not None
+    assert judged.published == "combination"
+    assert judged.mae == pytest.approx(1.0, rel=0.3)
 
 
 def test_opposite_errors_make_a_combination_that_is_published():

@@ -11,7 +11,7 @@ from tasks.common.contracts import POINTS
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
-from tasks.forecast.backtest import rescue_job
+from tasks.forecast.backtest import rescue_job, run_job
 from tasks.forecast.conclude import conclude_series, hash_configuration
 from tasks.forecast.days import MARKET_ZONE
 from tasks.forecast.plan import Horizon, plan_series
@@ -81,6 +81,17 @@ def test_a_late_feed_is_forecast_from_where_it_ends():
     assert outcome.status == "model"
     assert points["at"][0] == AS_OF
     assert outcome.trained_to == AS_OF - timedelta(hours=31)
+
+
+def test_windows_are_chosen_so_that_a_model_is_known_in_all_of_them():
+    transformed = give_transformed({DEMAND: give_demand(55)})
+    (plan,) = plan_series(transformed, horizon=give_horizon(), pattern="*")
+    assert plan.windows == (1, 2)  # before a third, eight weeks would be too few
+    assert "prophet_recent" in run_job(plan.jobs[2]).fits
+
+
+def give_horizon() -> Horizon:
+    return Horizon.of(AS_OF, 11, Settings())
 
 
 def read(forecasted: Forecasted):
@@ -168,8 +179,7 @@ def test_a_bad_series_ends_with_a_status_and_a_reason(bad: Forecasted, name: str
 
 def test_a_series_whose_workers_died_falls_back_to_its_naive():
     transformed = give_transformed({DEMAND: PARTS[DEMAND]})
-    horizon = Horizon.of(AS_OF, 11, Settings())
-    (plan,) = plan_series(transformed, horizon=horizon, pattern="*")
+    (plan,) = plan_series(transformed, horizon=give_horizon(), pattern="*")
     results = {job.window: rescue_job(job, "the worker process died") for job in plan.jobs}
     outcome, points = conclude_series(plan, results)
     assert (outcome.status, outcome.published) == ("fallback", "naive_168h")
