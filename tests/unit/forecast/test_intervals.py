@@ -24,6 +24,10 @@ def test_calm_windows_are_widened_by_what_the_year_was():
     assert measure_radii(calm, (2.0, 2.0)).inner[0] == pytest.approx(2.0 * INFLATION)
 
 
+def test_stormy_windows_are_not_narrowed_by_a_calm_year():
+    assert measure_scale(np.full((3, 50), 2.0), np.ones((12, 50))) == (1.0, 1.0)
+
+
 def test_a_short_history_tells_nothing_of_calm():
     assert measure_scale(np.ones((3, 50)), np.full((5, 50), 9.0)) == (1.0, 1.0)
 
