@@ -125,7 +125,7 @@ def _check_words(
     if json is not None and not json.parent.is_dir():
         msg = f"--json is {str(json)!r}: there is no folder {str(json.parent)!r}, make it first."
         raise ConfigurationError(msg)
-    return settings, _parse_instant(as_of) if as_of else None
+    return settings, None if as_of is None else _parse_instant(as_of)
 
 
 @contextmanager
@@ -146,6 +146,9 @@ def _parse_instant(text: str) -> datetime:
     except ValueError:
         msg = f"--as-of is {text!r}: give an ISO instant such as 2019-11-06T22:00+01:00."
         raise ConfigurationError(msg) from None
+    if not 1970 <= instant.year <= 2200:
+        msg = f"--as-of is {text!r}: give an instant between 1970 and 2200."
+        raise ConfigurationError(msg)
     if instant.tzinfo is None:
         msg = f"--as-of is {text!r}, without its offset: add one, such as {text}+01:00."
         raise ConfigurationError(msg)

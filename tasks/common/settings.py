@@ -22,6 +22,9 @@ def _check_mongodb_uri(uri: SecretStr) -> SecretStr:
     if not uri.get_secret_value().startswith("mongodb://"):
         msg = "must start with mongodb:// (a replica set's members, by name)"
         raise ValueError(msg)
+    if uri.get_secret_value().partition("?")[0].count("@") > 1:
+        msg = "has more than one @ before its options; write those of the password as %40"
+        raise ValueError(msg)
     return uri
 
 

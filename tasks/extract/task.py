@@ -1,6 +1,6 @@
 """The door of extract: from the lake's objects to readings, spilled by source and month."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -24,10 +24,23 @@ from tasks.extract.summary import describe_objects
 def extract(
     *, lake: str | None = None, as_of: datetime | None = None, dry_run: bool = False
 ) -> Extracted:
-    """Read every unread object of the lake; see `harvest_lake`."""
+    """Read every unread object of the lake; see `harvest_lake`.
+
+    Without `as_of` the run is issued at the hour of its scheduled start: a run that is started
+    again within the hour is the same run.
+    """
     settings = load_settings()
-    issued_at = as_of or flow_run.scheduled_start_time
+    issued_at = as_of or floor_to_hour(flow_run.scheduled_start_time)
     extracted = harvest_lake(lake or settings.lake_uri, settings, as_of=issued_at, dry_run=dry_run)
     for sentence in describe_objects(extracted):
         get_run_logger().info(sentence)
     return extracted
+
+
+def floor_to_hour(start: datetime) -> datetime:
+    """Give the hour an instant lies in, as a plain UTC datetime.
+
+    Prefect's instants are pendulum's: after `astimezone(datetime.UTC)` their arithmetic drops the
+    zone.
+    """
+    return datetime.fromtimestamp(start.timestamp() // 3600 * 3600, UTC)

@@ -83,6 +83,8 @@ def test_help_explains_every_option(tmp_path: Path):
         (("--nonsense",), "nonsense"),
         (("--as-of", "2019-11-06T22:00"), "without its offset"),
         (("--as-of", "yesterday"), "give an ISO instant"),
+        (("--as-of", ""), "give an ISO instant"),
+        (("--as-of", "0001-01-01T00:00+14:00"), "between 1970 and 2200"),
         (("--horizon-days", "32"), "32"),
         (("--lake", "ftp://somewhere"), "ftp://somewhere"),
         (("--lake", "no/such/folder"), "no/such/folder"),

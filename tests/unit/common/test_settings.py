@@ -17,6 +17,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch):
         ("FORECAST_WORKERS", "many", "Setting FORECAST_WORKERS is 'many'"),
         ("ENVIRONMENT", "moon", "Setting ENVIRONMENT is 'moon'"),
         ("MONGODB_URI", "http://u:secret@h", r"MONGODB_URI is \(hidden\): .*mongodb://"),
+        ("MONGODB_URI", "mongodb://u:se@secret@h", r"MONGODB_URI is \(hidden\): .*%40"),
     ],
 )
 def test_a_bad_value_is_named_with_its_rule(
