@@ -101,7 +101,12 @@ class Extracted:
 
 @dataclass(frozen=True)
 class ProcessedFile:
-    """One immutable Parquet file of the processed layer, as its manifest names it."""
+    """One immutable Parquet file of the processed layer, as its manifest names it.
+
+    Attributes:
+        withdrawn: objects that were read anew since: rows with such a `source_key` count no more.
+        is_void: whether no row counts any more. Both are told by later manifests, not its own.
+    """
 
     key: str
     size: int
@@ -111,6 +116,8 @@ class ProcessedFile:
     month: str
     first_at: datetime
     last_at: datetime
+    withdrawn: tuple[str, ...] = ()
+    is_void: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,8 @@ class Transformed:
         stations: as extracted.
         files: every file of the processed layer, this run's included.
         tally: the run's counts of records, duplicates between objects included.
+        week: the same for all objects that any run of the ISO week (Paris) read, each by its
+            newest reading; the verdict is made of it, so a repetition changes no verdict.
         observations: rows written to the processed layer by this run.
         input_hash: sha256 over the history; equal input gives an equal hash.
     """
@@ -142,6 +151,7 @@ class Transformed:
     input_hash: str
     output: str
     dry_run: bool = False
+    week: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,7 @@ class Written:
     """Where the run stands in MongoDB.
 
     Attributes:
-        run_id: ISO week, configuration hash and input hash of the run.
+        run_id: ISO week, hash of the configuration, and hash of input and issue time.
         counts: per collection.
         published: whether `current` points to this run now.
         previous_run_id: what `current` pointed to before.

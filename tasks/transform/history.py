@@ -105,7 +105,8 @@ def choose_files(
     The window ends with the newest month of the source, not with the clock: an archive that was
     landed late is looked at just the same.
     """
-    known = [file for file in files if file.source_id in sources and file.first_at < as_of]
+    counting = [file for file in files if file.source_id in sources and not file.is_void]
+    known = [file for file in counting if file.first_at < as_of]
     newest = {file.source_id: file.month for file in sorted(known, key=lambda file: file.month)}
     kept = [
         file
@@ -138,8 +139,8 @@ def _measure_months(
         read: list[Month] = []
         for source_id, mine in groupby(month, key=lambda file: file.source_id):
             step = sources[source_id].step
-            bodies = [fetch(file) for file in mine]
-            read.append((_read_month(bodies, as_of, step, alone=len(month) == 1), step))
+            frame = _read_month(list(mine), fetch, as_of, step, alone=len(month) == 1)
+            read.append((frame, step))
         told = [(f, step) for f, step in separate_stations(read) if f.height and variables_of(f)]
         return [_measure(frame, step) for frame, step in told]
 
@@ -154,18 +155,18 @@ def _measure(frame: pl.DataFrame, declared: timedelta) -> Measured:
 
 
 def _read_month(
-    bodies: list[bytes], as_of: datetime, step: timedelta, *, alone: bool
+    files: list[ProcessedFile], fetch: Fetch, as_of: datetime, step: timedelta, *, alone: bool
 ) -> pl.DataFrame:
     """Give one source's month as it was known at `as_of`; of a daily source only whole days."""
     # Versions are read only where others may be about.
     skipped = {"maturity", "source_id", "extracted_at", *(ORDER if alone else ())}
     wanted = ~cs.by_name(skipped, require_all=False) & ~cs.ends_with("__raw")
     frames = [
-        pl.scan_parquet(BytesIO(body))
+        _scan_file(file, fetch(file))
         .select(wanted, file=pl.lit(place, pl.UInt32))
         .cast({cs.enum(): pl.String})
         .collect(engine="in-memory")
-        for place, body in enumerate(bodies)
+        for place, file in enumerate(files)
     ]
     frame = frames[0]
     if len(frames) > 1:
@@ -173,8 +174,14 @@ def _read_month(
         frame = frame.with_columns(cs.ends_with("__flag").fill_null(int(Flag.MISSING)))
     over = pl.col("at") + DAY <= as_of if step >= DAY else pl.col("at") < as_of
     known = frame.filter(over).with_columns(pl.col("station_id").set_sorted())
-    untouched = len(frames) == 1 and known.height == frame.height
+    untouched = len(files) == 1 and known.height == files[0].rows
     return known if untouched else flag_suspects(known)
+
+
+def _scan_file(file: ProcessedFile, body: bytes) -> pl.LazyFrame:
+    rows = pl.scan_parquet(BytesIO(body))
+    withdrawn = pl.col("source_key").cast(pl.String).is_in(file.withdrawn)
+    return rows.filter(~withdrawn) if file.withdrawn else rows
 
 
 def separate_stations(months: list[Month]) -> list[Month]:

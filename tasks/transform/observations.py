@@ -48,13 +48,21 @@ def group_parts(
     return dict(sorted(groups.items()))
 
 
-def build_observations(parts: Iterable[Part], facts: SourceFacts, month: str) -> Observed:
+def build_observations(
+    parts: Iterable[Part], facts: SourceFacts, month: str, *, sequence: int
+) -> Observed:
     """Give the observations of one source and month, whatever the order of its parts.
 
     Stamped by the start of their steps, in canonical units, flagged; of several readings of one
     station and instant, the greatest by `ORDER`.
+
+    Args:
+        parts: readings of the source, at least those of the month.
+        facts: what is declared of the source.
+        month: `YYYY-MM` in UTC.
+        sequence: of the manifest that will name them.
     """
-    readings = _read_parts(list(parts), facts)
+    readings = add_rev(_read_parts(list(parts), facts), facts.revision, sequence)
     if facts.label == "end":
         readings = readings.filter(pl.col("at").dt.strftime("%Y-%m") == month)
     flagged = flag_values(convert_units(_resolve(readings), facts.units))
@@ -75,13 +83,12 @@ def _read_parts(parts: list[Part], facts: SourceFacts) -> pl.DataFrame:
     keys = pl.Series("source_key", [part.key for part in parts], pl.String)
     stations = readings["station_id"].rle().struct.unnest()
     shift = facts.step if facts.label == "end" else timedelta()
-    readings = readings.with_columns(
+    return readings.with_columns(
         _spread(stations["value"].rename("station_id"), stations["len"]),
         _spread(keys, counts),
         source_id=pl.lit(facts.id, pl.Enum([facts.id])),
         at=pl.col("at") - shift,
     )
-    return add_rev(readings, facts.revision)
 
 
 def _spread(values: pl.Series, counts: pl.Series) -> pl.Series:
@@ -91,14 +98,17 @@ def _spread(values: pl.Series, counts: pl.Series) -> pl.Series:
     return pl.Series(values.name, codes).cat.to(texts)
 
 
-def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
-    """Add `rev`, a text that orders versions as (maturity, generation, extracted_at, revision).
+def add_rev(readings: pl.DataFrame, revision: int, sequence: int) -> pl.DataFrame:
+    """Add `rev`, a text that orders versions.
+
+    By maturity, generation, extracted_at, revision and, of readings of one extraction by changed
+    declarations, the sequence of their manifests.
 
     >>> from datetime import UTC, datetime
     >>> at = datetime(2024, 10, 7, 12, tzinfo=UTC)
     >>> row = pl.DataFrame({"maturity": 1, "generation": 8, "extracted_at": [at]})
-    >>> add_rev(row, 2)["rev"].item()
-    '01|00000008|20241007T120000.000000Z|0002'
+    >>> add_rev(row, 2, 5)["rev"].item()
+    '01|00000008|20241007T120000.000000Z|0002|000005'
     """
     # Rows of one object are one extraction and stand together: a text per run, not per row.
     columns = ("maturity", "generation", "extracted_at")
@@ -109,7 +119,7 @@ def add_rev(readings: pl.DataFrame, revision: int) -> pl.DataFrame:
             pl.col("maturity").cast(pl.String).str.zfill(2),
             pl.col("generation").cast(pl.String).str.zfill(8),
             pl.col("extracted_at").dt.strftime("%Y%m%dT%H%M%S%.6fZ"),
-            pl.lit(f"{revision:04d}"),
+            pl.lit(f"{revision:04d}|{sequence:06d}"),
             separator="|",
         ).alias("rev")
     )

@@ -32,6 +32,7 @@ def conclude_transform(extracted: Extracted, committed: Committed, history: Hist
         input_hash=hash_history(history.frame),
         output=extracted.output,
         dry_run=extracted.dry_run,
+        week=committed.week.check("the week"),
     )
 
 

@@ -20,17 +20,19 @@ from typing import Final
 import polars as pl
 from backports import zstd
 
-from tasks.common.accounts import check_closes
+from tasks.common.accounts import Tally, check_closes
 from tasks.common.contracts import variables_of
 from tasks.common.errors import TerminalError
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, Part, ProcessedFile, SourceFacts
 from tasks.transform.manifest import (
     MANIFESTS,
+    Manifest,
     list_files,
     list_stations,
     plan_manifest,
     read_manifests,
+    sum_week,
 )
 from tasks.transform.observations import Observed, build_observations, group_parts
 
@@ -87,12 +89,14 @@ class Committed:
         earlier: files that older manifests name, sorted by key.
         fresh: files of this run, sorted by key; in a dry run they are in the scratch folder only.
         stations: what is known of every station of the layer.
+        week: records of all objects read in the ISO week, this run's included.
         manifest_key: None when nothing new was read, or in a dry run.
         duplicate: readings that lost to a later version in another object.
     """
 
     earlier: tuple[ProcessedFile, ...]
     stations: pl.DataFrame
+    week: Tally
     fresh: tuple[ProcessedFile, ...] = ()
     manifest_key: str | None = None
     duplicate: int = 0
@@ -106,27 +110,36 @@ def commit_run(extracted: Extracted, layer: Layer) -> Committed:
         UnbalancedCountsError: readings appeared or vanished.
     """
     known = read_manifests(layer.store)
-    earlier, stations = list_files(known), list_stations(known, extracted.stations)
-    manifest = plan_manifest(extracted)
+    stations = list_stations(known, extracted.stations)
+    manifest = plan_manifest(extracted, known)
     if manifest is None:
-        return Committed(earlier, stations)
-    fresh, duplicate = _write_months(extracted, layer, manifest.manifest_id)
+        return Committed(list_files(known), stations, sum_week(known, extracted.as_of))
+    written, duplicate = _write_months(extracted, layer, manifest)
     if manifest.quarantine_key:
         layer.put(manifest.quarantine_key, encode_quarantine(extracted.quarantine))
     key = f"{MANIFESTS}{manifest.manifest_id}.json"
-    complete = manifest.model_copy(update={"files": fresh})
-    layer.put(key, complete.model_dump_json(indent=1).encode())
-    return Committed(earlier, stations, fresh, None if layer.dry_run else key, duplicate)
+    complete = manifest.model_copy(update={"files": written})
+    layer.put(key, complete.encode())
+    manifests = [*(m for m in known if m.manifest_id != complete.manifest_id), complete]
+    own, files = {file.key for file in written}, list_files(manifests)
+    return Committed(
+        earlier=tuple(file for file in files if file.key not in own),
+        stations=stations,
+        week=sum_week(manifests, extracted.as_of),
+        fresh=tuple(file for file in files if file.key in own),
+        manifest_key=None if layer.dry_run else key,
+        duplicate=duplicate,
+    )
 
 
 def _write_months(
-    extracted: Extracted, layer: Layer, manifest_id: str
+    extracted: Extracted, layer: Layer, manifest: Manifest
 ) -> tuple[tuple[ProcessedFile, ...], int]:
     def write(group: tuple[tuple[str, str], list[Part]]) -> tuple[ProcessedFile, int]:
         (source_id, month), parts = group
         facts = extracted.sources[source_id]
-        observed = build_observations(parts, facts, month)
-        return _write_month(observed, facts, layer, manifest_id), observed.received
+        observed = build_observations(parts, facts, month, sequence=manifest.sequence)
+        return _write_month(observed, facts, layer, manifest.manifest_id), observed.received
 
     groups = group_parts(extracted.parts, extracted.sources)
     with ThreadPoolExecutor(_WRITERS) as pool:

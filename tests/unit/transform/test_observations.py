@@ -22,11 +22,16 @@ NOON = at("10-07 12:00")
 EARLIER = AS_OF - timedelta(days=7)
 
 
-def observe(folder: Path, *objects: Landed, facts: SourceFacts = FACTS) -> list[Observed]:
+def observe(
+    folder: Path, *objects: Landed, facts: SourceFacts = FACTS, sequence: int = 1
+) -> list[Observed]:
     made = extracted(folder, *objects, sources=(facts,))
     groups = group_parts(made.parts, made.sources)
-    months = [build_observations(parts, facts, month) for (_, month), parts in groups.items()]
-    return [month for month in months if month.received]
+    observed = (
+        build_observations(parts, facts, month, sequence=sequence)
+        for (_, month), parts in groups.items()
+    )
+    return [month for month in observed if month.received]
 
 
 def test_an_observation_has_its_value_what_was_delivered_and_a_flag(tmp_path: Path):
@@ -35,7 +40,7 @@ def test_an_observation_has_its_value_what_was_delivered_and_a_flag(tmp_path: Pa
     assert row["air_temperature"] == pytest.approx(13.4444, abs=1e-4)
     assert (row["air_temperature__raw"], row["air_temperature__flag"]) == (56.2, 1)
     assert made.frame.columns[: len(OBSERVATION_KEYS)] == list(OBSERVATION_KEYS)
-    assert row["rev"] == "00|00000000|20241106T210000.000000Z|0001"
+    assert row["rev"] == "00|00000000|20241106T210000.000000Z|0001|000001"
 
 
 def test_what_was_delivered_is_told_apart_only_where_it_differs(tmp_path: Path):
@@ -124,3 +129,14 @@ def test_a_raised_revision_makes_a_newer_version(tmp_path: Path):
     revisions = [observe(tmp_path, landed, facts=replace(FACTS, revision=n)) for n in (2, 10)]
     older, newer = (made.frame["rev"].item() for (made,) in revisions)
     assert older < newer
+
+
+def test_a_later_reading_of_the_same_extraction_is_a_newer_version_and_a_revision_outranks_it(
+    tmp_path: Path,
+):
+    landed = Landed("a", readings([NOON], {"wind_speed": [1.0]}))
+    raised = replace(FACTS, revision=2)
+    readings_ = [(FACTS, 9), (FACTS, 10), (raised, 1)]
+    made = [observe(tmp_path, landed, facts=f, sequence=n)[0] for f, n in readings_]
+    revs = [one.frame["rev"].item() for one in made]
+    assert revs == sorted(set(revs))
