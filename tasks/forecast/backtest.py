@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
+from tasks.forecast.history import hide_outliers
 from tasks.forecast.members import choose_members
 from tasks.forecast.train import Kind, Method, Train, Values
 
@@ -14,16 +16,6 @@ WINDOWS: Final = 3
 CANDIDATES: Final = 6
 """Windows looked at; one whose truth is mostly a gap is skipped for an older one."""
 LEAST_TRUTH: Final = 0.25
-
-MEMBER_ERRORS: Final = (
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    RuntimeError,
-    OSError,
-    MemoryError,
-)
-"""What numpy, Prophet and Stan raise for data they cannot fit; it costs the member, not the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +79,23 @@ def find_windows(values: Values, *, targets: int, lead: int, least: int) -> tupl
 
 
 def cut_window(whole: Train, *, number: int, targets: int, lead: int) -> Train:
-    """Give what was known at the origin of a window; 0 is the present."""
-    if number == 0:
-        return whole
-    start = len(whole.values) - number * targets
-    origin = start - lead
-    future = whole.clock[origin : start + targets]
-    return Train(whole.values[:origin], whole.clock[:origin], future, whole.step)
+    """Give what was known at the origin of a window; 0 is the present.
+
+    Outliers are told by that alone, or the window's own truth would say what they are.
+    """
+    clock = np.concatenate([whole.clock, whole.future])
+    start = len(whole.values) + (lead if number == 0 else -number * targets)
+    origin, end = start - lead, start + targets
+    values = hide_outliers(whole.values[:origin])
+    return Train(values, clock[:origin], clock[origin:end], whole.step)
+
+
+def cut_truth(whole: Train, *, numbers: Iterable[int], targets: int) -> Values:
+    """Give what then happened in each window, windows x targets; NaN unknown or an outlier."""
+    values = hide_outliers(whole.values)
+    starts = [len(values) - number * targets for number in numbers]
+    rows = [values[start : start + targets] for start in starts]
+    return np.array(rows).reshape(-1, targets)
 
 
 def measure_naive_errors(
@@ -102,15 +104,12 @@ def measure_naive_errors(
     """Give the errors of the shortest naive in past windows, windows x targets."""
     methods = choose_members(kind, whole.step).values()
     naive = min((m for m in methods if m.naive), key=lambda m: m.needs_days)
-    rows = []
-    for number in numbers:
-        start = len(whole.values) - number * targets
-        if start - lead < naive.needs_days * whole.steps_per_day:
-            break
-        cut = cut_window(whole, number=number, targets=targets, lead=lead)
-        said = naive.predict(cut, naive.options)[lead:]
-        rows.append(said - whole.values[start : start + targets])
-    return np.array(rows).reshape(-1, targets)
+    least = naive.needs_days * whole.steps_per_day + lead
+    past = [n for n in numbers if len(whole.values) - n * targets >= least]
+    cuts = [cut_window(whole, number=n, targets=targets, lead=lead) for n in past]
+    said = [naive.predict(cut, naive.options)[lead:] for cut in cuts]
+    truth = cut_truth(whole, numbers=past, targets=targets)
+    return np.array(said).reshape(-1, targets) - truth
 
 
 def applicable_methods(job: Job) -> dict[str, Method]:
@@ -141,5 +140,5 @@ def _run_member(job: Job, method: Method) -> Fit:
     try:
         values = method.predict(job.train, method.options)[job.lead :]
     except MEMBER_ERRORS as error:
-        failure = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        failure = tell_failure(error)
     return Fit(values, time.perf_counter() - started, failure)

@@ -16,9 +16,11 @@ from tasks.forecast.backtest import (
     LEAST_TRUTH,
     WINDOWS,
     JobResult,
+    cut_truth,
     measure_naive_errors,
 )
 from tasks.forecast.combine import NAIVE_SHARES, combine, judge_backtest
+from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.history import LOOKBACK_DAYS, OUTLIER_RANGES
 from tasks.forecast.intervals import (
     INFLATION,
@@ -58,7 +60,7 @@ def conclude_forecast(
     by_series: dict[str, dict[int, JobResult]] = {}
     for result in results:
         by_series.setdefault(result.series_id, {})[result.window] = result
-    ended = [conclude_series(plan, by_series.get(plan.series_id, {})) for plan in plans]
+    ended = [_end_series(plan, by_series.get(plan.series_id, {})) for plan in plans]
     return Forecasted(
         as_of=horizon.as_of,
         horizon_end=horizon.end,
@@ -78,7 +80,8 @@ def conclude_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, 
     past = [_collect(plan, results, window) for window in plan.windows]
     unknown = np.full(len(plan.targets), np.nan)
     stacked = {name: np.stack([fits.get(name, unknown) for fits in past]) for name in ahead}
-    judgement = judge_backtest(stacked, _list_truth(plan), _name_naives(plan))
+    truth = cut_truth(plan.train, numbers=plan.windows, targets=len(plan.targets))
+    judgement = judge_backtest(stacked, truth, _name_naives(plan))
     if judgement is None:
         told = describe_members(results, {}, {})
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
@@ -87,6 +90,15 @@ def conclude_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, 
         plan, combine(ahead, judgement.weights), measure_radii(judgement.errors, scale)
     )
     return describe_judged(plan, judgement, results, scale=scale), points
+
+
+def _end_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, pl.DataFrame]:
+    """Conclude a series; one that cannot be concluded costs only itself."""
+    try:
+        return conclude_series(plan, results)
+    except MEMBER_ERRORS as error:
+        reason = f"its forecast could not be concluded ({tell_failure(error)})"
+        return describe_withheld(plan, reason), POINTS.to_frame()
 
 
 def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> str:
@@ -121,13 +133,6 @@ def _collect(plan: SeriesPlan, results: Results, window: int) -> dict[str, Value
         for name, fit in fits.items()
         if fit.values is not None
     }
-
-
-def _list_truth(plan: SeriesPlan) -> Values:
-    """Give what really happened, windows x targets."""
-    values, size = plan.train.values, len(plan.targets)
-    starts = [len(values) - window * size for window in plan.windows]
-    return np.stack([values[start : start + size] for start in starts])
 
 
 def _name_naives(plan: SeriesPlan) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""One series of the history as a member sees it: a regular grid, a clock, no outliers."""
+"""One series of the history as a member sees it: a regular grid, a clock, outliers told."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,7 +8,7 @@ import polars as pl
 
 from tasks.common.contracts import Variable
 from tasks.forecast.days import MARKET_ZONE
-from tasks.forecast.train import Clock, Kind, Train
+from tasks.forecast.train import Clock, Kind, Train, Values
 
 MICROSECOND: Final = timedelta(microseconds=1)
 LOOKBACK_DAYS: Final = 1900
@@ -20,21 +20,34 @@ OUTLIER_RANGES: Final = 20.0
 def clean_history(
     history: pl.DataFrame, *, variable: Variable, step: timedelta, as_of: datetime
 ) -> pl.DataFrame:
-    """Keep what was known at `as_of` and is credible: at, value; sorted, no nulls.
+    """Keep what was known at `as_of` and is possible: at, value; sorted, no nulls.
 
-    A step that is not over by then is not known yet: a day's mean tells of its evening. Out
-    go values beyond the variable's bounds or 20 interquartile ranges from the median.
+    A step that is not over by then is not known yet: a day's mean tells of its evening. Out go
+    values beyond the variable's bounds, and outliers at the end: a feed that ends in rubbish is
+    as old as what came before. Other outliers stay, see `hide_outliers`.
     """
     known = history.filter(
         pl.col("at") + step <= as_of,
         pl.col("at") >= as_of - timedelta(days=LOOKBACK_DAYS),
         pl.col("value").is_finite(),
         pl.col("value").is_between(variable.low, variable.high),
-    ).select("at", "value")
-    value = pl.col("value")
-    spread = value.quantile(0.75) - value.quantile(0.25)
-    credible = (value - value.median()).abs() <= OUTLIER_RANGES * spread
-    return known.filter((spread == 0) | credible).sort("at")
+    )
+    known = known.select("at", "value").sort("at")
+    credible = np.isfinite(hide_outliers(known["value"].to_numpy()))
+    return known.head(int(np.flatnonzero(credible).max(initial=-1)) + 1)
+
+
+def hide_outliers(values: Values) -> Values:
+    """Make gaps of the values that lie 20 interquartile ranges from the median of all given.
+
+    A backtest hides them by what its window knew, so that the truth tells nothing in advance.
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return values
+    low, median, high = np.quantile(known, (0.25, 0.5, 0.75))
+    reach = OUTLIER_RANGES * (high - low) or np.inf
+    return np.where(np.abs(values - median) <= reach, values, np.nan)
 
 
 def build_train(known: pl.DataFrame, *, step: timedelta, future: pl.Series, kind: Kind) -> Train:

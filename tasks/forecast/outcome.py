@@ -9,6 +9,7 @@ from tasks.common.contracts import VARIABLES
 from tasks.common.results import Member, SeriesOutcome, SeriesStatus
 from tasks.forecast.backtest import JobResult
 from tasks.forecast.combine import Judgement
+from tasks.forecast.history import hide_outliers
 from tasks.forecast.intervals import Scale, measure_coverage
 from tasks.forecast.plan import SeriesPlan
 
@@ -25,7 +26,7 @@ def describe_withheld(
         status="withheld",
         reason=f"Withheld: {reason}.",
         members=members,
-        trained_rows=int(np.isfinite(plan.train.values).sum()),
+        trained_rows=int(np.isfinite(hide_outliers(plan.train.values)).sum()),
         trained_from=plan.first_at,
         trained_to=plan.newest_at,
         windows=len(plan.windows),

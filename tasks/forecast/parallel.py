@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Final, TypeVar
 
+from tasks.forecast.failures import tell_failure
 from tasks.forecast.worker import start_worker
 
 J = TypeVar("J")
@@ -35,29 +36,36 @@ def spread_jobs(
     """Yield the result of every job once, as they finish; results come in no fixed order.
 
     A worker that dies (out of memory, say) takes the whole pool with it: what was not finished
-    is done again one at a time, so that the guilty job is known. It goes to `rescue`, here.
+    is done again one at a time, so that the guilty job is known. It goes to `rescue`, here, and
+    so does one that raised whatever it was.
 
     Args:
         jobs: in the order they should start; the longest first keeps all workers busy.
         work: a module's function; it and the jobs travel to the workers.
-        rescue: makes a result of a job whose worker died, and the reason.
+        rescue: makes a result of a job that raised or whose worker died, and the reason.
         workers: processes; None is one per core.
     """
     count = min(len(jobs), workers or os.cpu_count() or 1)
     unfinished = list(jobs)
     with tempfile.TemporaryDirectory(prefix="forecast-") as scratch:
         if unfinished:
-            done = yield from _run_together(unfinished, work, workers=count, scratch=scratch)
+            together = _run_together(unfinished, work, rescue, workers=count, scratch=scratch)
+            done = yield from together
             unfinished = [job for place, job in enumerate(unfinished) if place not in done]
         while unfinished:
-            done = yield from _run_in_turn(unfinished, work, scratch=scratch)
+            done = yield from _run_in_turn(unfinished, work, rescue, scratch=scratch)
             unfinished = unfinished[done:]
             if unfinished:
                 yield rescue(unfinished.pop(0), "the worker process died; it may lack memory")
 
 
 def _run_together(
-    jobs: Sequence[J], work: Callable[[J], R], *, workers: int, scratch: str
+    jobs: Sequence[J],
+    work: Callable[[J], R],
+    rescue: Callable[[J, str], R],
+    *,
+    workers: int,
+    scratch: str,
 ) -> Generator[R, None, set[int]]:
     """Yield what is finished before the pool breaks, if it does; return the finished places."""
     done = set()
@@ -66,12 +74,12 @@ def _run_together(
         for future in as_completed(places):
             if not isinstance(future.exception(), BrokenProcessPool):
                 done.add(places[future])
-                yield future.result()
+                yield _settle(future, jobs[places[future]], rescue)
     return done
 
 
 def _run_in_turn(
-    jobs: Sequence[J], work: Callable[[J], R], *, scratch: str
+    jobs: Sequence[J], work: Callable[[J], R], rescue: Callable[[J, str], R], *, scratch: str
 ) -> Generator[R, None, int]:
     """Yield results one at a time until the pool breaks, if it does; return how many."""
     with _open_pool(1, scratch) as pool:
@@ -79,8 +87,13 @@ def _run_in_turn(
             (future,) = _submit_jobs(pool, [job], work)
             if isinstance(future.exception(), BrokenProcessPool):
                 return count
-            yield future.result()
+            yield _settle(future, job, rescue)
     return len(jobs)
+
+
+def _settle(future: Future[R], job: J, rescue: Callable[[J, str], R]) -> R:
+    failure = future.exception()
+    return rescue(job, tell_failure(failure)) if failure else future.result()
 
 
 def _submit_jobs(

@@ -15,6 +15,7 @@ from tasks.common.results import Transformed
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import Job, cut_window, find_windows
 from tasks.forecast.days import find_horizon_end
+from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.history import LOOKBACK_DAYS, build_train, clean_history, list_steps
 from tasks.forecast.members import choose_members, tell_kind
 from tasks.forecast.train import Kind, Train, give_nothing
@@ -47,7 +48,8 @@ class SeriesPlan:
     """One series made ready.
 
     Attributes:
-        train: all that is known at as_of, perhaps nothing, and the future to the horizon's end.
+        train: all that is known at as_of, outliers too, perhaps nothing, and the future to the
+            horizon's end.
         targets: instants to publish.
         lead: steps between the last value and the first target.
         windows: numbers of the backtest's windows.
@@ -94,13 +96,23 @@ def plan_series(transformed: Transformed, *, horizon: Horizon, pattern: str) -> 
     parts = transformed.history.filter(pl.col("series_id").is_in(ids)).partition_by("series_id")
     histories = {part["series_id"][0]: part for part in parts}
     nothing = transformed.history.clear()
-    return [_plan_one(row, histories.get(row["series_id"], nothing), horizon) for row in rows]
+    return [_plan_any(row, histories.get(row["series_id"], nothing), horizon) for row in rows]
 
 
 def order_jobs(plans: Iterable[SeriesPlan]) -> list[Job]:
     """List all work items, the dearest first."""
     jobs = [job for plan in plans for job in plan.jobs]
     return sorted(jobs, key=lambda job: (-job.cost, job.series_id, job.window))
+
+
+def _plan_any(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> SeriesPlan:
+    """Plan a series; one that cannot be planned costs only itself."""
+    try:
+        return _plan_one(row, history, horizon)
+    except MEMBER_ERRORS as error:
+        name, variable = row["series_id"], row["variable"]
+        reason = f"its history could not be prepared ({tell_failure(error)})"
+        return SeriesPlan(name, variable, tell_kind(variable), give_nothing(HOUR), withheld=reason)
 
 
 def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> SeriesPlan:

@@ -1,11 +1,21 @@
 import itertools
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.forecast.backtest import Job, cut_window, find_windows, rescue_job, run_job
+from tasks.forecast.backtest import (
+    Job,
+    cut_truth,
+    cut_window,
+    find_windows,
+    rescue_job,
+    run_job,
+)
+from tasks.forecast.members import MEMBERS, choose_members
+from tasks.forecast.train import Method, Train, Values
 from tests.unit.forecast.series import give_train
 
 
@@ -43,6 +53,39 @@ def test_a_member_that_cannot_be_fitted_costs_only_itself():
     )
     assert fits["naive_168h"].values is not None
     assert fits["naive_168h"].values.tolist() == [5.0] * 24
+
+
+@pytest.mark.parametrize("kind", [AssertionError, AttributeError, TypeError, ValueError])
+def test_what_libraries_raise_for_odd_data_costs_only_the_member(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+):
+    def refuse(_train: Train, _options: object) -> Values:
+        msg = "odd data"
+        raise kind(msg)
+
+    members = choose_members("demand", timedelta(hours=1))
+    rows = {**members, "prophet_recent": Method(refuse, None, needs_days=1)}
+    monkeypatch.setitem(MEMBERS, ("demand", "hourly"), rows)
+    fits = run_job(give_constant_job()).fits
+    assert fits["prophet_recent"].failure == f"{kind.__name__}: odd data"
+    assert fits["naive_168h"].values is not None
+
+
+def test_the_truth_of_a_window_does_not_tell_its_training_what_an_outlier_is():
+    values = np.tile(np.arange(24.0), 40)
+    values[300] = 1000  # out of what came before, yet in place once the level has risen
+    calm = cut_window(give_train(values, future=24), number=1, targets=480, lead=0)
+    values[480:] *= 100
+    risen = cut_window(give_train(values, future=24), number=1, targets=480, lead=0)
+    assert np.isnan(calm.values[300])
+    np.testing.assert_array_equal(calm.values, risen.values)
+
+
+def test_an_outlier_is_no_truth():
+    values = np.tile(np.arange(24.0), 4)
+    values[-3] = 1e12
+    (truth,) = cut_truth(give_train(values, future=24), numbers=[1], targets=24)
+    assert np.flatnonzero(np.isnan(truth)).tolist() == [21]
 
 
 def test_a_member_that_needs_more_history_is_no_failure():

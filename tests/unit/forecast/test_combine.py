@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.forecast.combine import combine, judge_backtest, weigh_members
+from tasks.forecast.combine import judge_backtest, weigh_members
 
 NAIVES = frozenset({"naive_168h", "naive_364d"})
 NAN = float("nan")

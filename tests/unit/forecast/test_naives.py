@@ -5,8 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.common.contracts import VARIABLES
-from tasks.forecast.history import build_train, clean_history, list_steps
+from tasks.forecast.history import build_train, list_steps
 from tasks.forecast.naives import (
     Climatology,
     Lag,
@@ -90,10 +89,3 @@ def test_a_naive_stays_within_what_was_once_true(values: list[float]):
     said = repeat_lag(give_train(past, future=48), Lag(1, retry_days=1))
     said, known = said[np.isfinite(said)], past[np.isfinite(past)]
     assert not said.size or (known.min() <= said.min() and said.max() <= known.max())
-
-
-def test_a_step_that_is_not_over_is_not_known():
-    days = pl.DataFrame({"at": [AS_OF.replace(hour=0)], "value": [12.0]})
-    bounds = VARIABLES["air_temperature_daily_mean"]
-    kept = clean_history(days, variable=bounds, step=timedelta(days=1), as_of=AS_OF)
-    assert kept.is_empty()

@@ -29,6 +29,17 @@ def die_at_three(job: int) -> str:
     return f"done {job}"
 
 
+class UnheardOfError(Exception):
+    """An error that no list of expected ones names."""
+
+
+def raise_at_three(job: int) -> object:
+    if job == 3:
+        msg = "never\nseen before"
+        raise UnheardOfError(msg)
+    return (lambda: job) if job == 4 else f"done {job}"  # a lambda cannot travel back
+
+
 def rescue(job: int, reason: str) -> str:
     return f"rescued {job}: {reason}"
 
@@ -73,6 +84,13 @@ def test_a_worker_that_dies_costs_only_its_own_job():
     told = sorted(spread_jobs(list(range(6)), die_at_three, rescue=rescue, workers=2))
     assert told[:5] == ["done 0", "done 1", "done 2", "done 4", "done 5"]
     assert told[5].startswith("rescued 3: the worker process died")
+
+
+def test_a_job_that_raises_anything_costs_only_itself():
+    told = sorted(spread_jobs(list(range(5)), raise_at_three, rescue=rescue, workers=2), key=str)
+    assert told[:3] == ["done 0", "done 1", "done 2"]
+    assert told[3] == "rescued 3: UnheardOfError: never seen before"
+    assert str(told[4]).startswith("rescued 4: ")
 
 
 def test_no_jobs_start_no_process():

@@ -1,6 +1,7 @@
 """The room as a whole, in one process: what goes in, what comes out, and why."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,10 +12,10 @@ from tasks.common.contracts import POINTS
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
-from tasks.forecast.backtest import rescue_job, run_job
-from tasks.forecast.conclude import conclude_series, hash_configuration
+from tasks.forecast.backtest import Fit, rescue_job, run_job
+from tasks.forecast.conclude import conclude_forecast, conclude_series, hash_configuration
 from tasks.forecast.days import MARKET_ZONE
-from tasks.forecast.plan import Horizon, plan_series
+from tasks.forecast.plan import Horizon, order_jobs, plan_series
 from tests.unit.forecast.series import (
     AS_OF,
     DEMAND,
@@ -175,6 +176,30 @@ def test_a_bad_series_ends_with_a_status_and_a_reason(bad: Forecasted, name: str
     assert reason in outcome.reason
     assert points.height == (0 if outcome.status == "withheld" else 266)
     assert points.select(pl.exclude("series_id", "at")).to_numpy().max(initial=0) <= 50
+
+
+@pytest.mark.parametrize("step_minutes", [0, None])
+def test_a_series_that_cannot_be_planned_is_withheld_and_stops_no_other(step_minutes: int | None):
+    odd = "a:b:air_temperature"
+    transformed = give_transformed({TEMPERATURE: give_temperature(9), odd: give_temperature(9)})
+    spoilt = pl.when(series_id=odd).then(step_minutes).otherwise("step_minutes")
+    series = transformed.series.with_columns(step_minutes=spoilt)
+    first, second = plan_series(
+        replace(transformed, series=series), horizon=give_horizon(), pattern="*"
+    )
+    assert "its history could not be prepared (" in str(first.withheld)
+    assert second.series_id == TEMPERATURE
+    assert "could not" not in str(second.withheld)
+
+
+def test_a_series_that_cannot_be_concluded_is_withheld_and_stops_no_other():
+    plans = plan_series(give_transformed(PARTS), horizon=give_horizon(), pattern="*")
+    results = [rescue_job(job, "left out") for job in order_jobs(plans)]
+    short = {"naive_168h": Fit(np.zeros(3), 0.0)}
+    odd = [replace(r, fits=short) if r.series_id == DEMAND else r for r in results]
+    made = conclude_forecast(plans, odd, horizon=give_horizon(), config_hash="hash", seconds=0.0)
+    assert [outcome.status for outcome in made.outcomes] == ["fallback", "withheld"]
+    assert "its forecast could not be concluded (ValueError: " in made.outcomes[1].reason
 
 
 def test_a_series_whose_workers_died_falls_back_to_its_naive():
