@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from tasks.common.accounts import is_troubled, judge_run
+from tasks.common.accounts import SeriesOutcome, is_troubled, judge_run
 from tasks.common.results import (
     Extracted,
     Forecasted,
     ObjectOutcome,
-    SeriesOutcome,
     Transformed,
     Written,
 )
@@ -45,7 +44,7 @@ def summarise_run(
     settings: Settings,
 ) -> RunReport:
     """Put the results of the four steps into one report, judged by the settings' budget."""
-    verdict = judge_run(transformed.tally, forecasted.outcomes, settings)
+    verdict = judge_run(transformed.week, forecasted.outcomes, settings)
     return RunReport(
         run_id=written.run_id,
         state=verdict.state,

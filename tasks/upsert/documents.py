@@ -64,7 +64,7 @@ def _convert_slice(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator
     stations = {
         key: {"id": key, "network": key.split(":")[0]} for key in rows["station_id"].unique()
     }
-    ids = rows["station_id"] + "|" + instants.dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    ids = name_observations(rows)
     for key, station, at, rev, values, source, source_key, line, maturity, extracted_at in zip(
         ids, rows["station_id"], instants.to_list(), rows["rev"], measurements, *columns, extracted,
         strict=True,
@@ -85,6 +85,12 @@ def _convert_slice(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator
         }
         document["rev"], document["hash"] = rev, hash_document(document)
         yield document
+
+
+def name_observations(rows: pl.DataFrame) -> pl.Series:
+    """Give the `_id` of every row of OBSERVATIONS: station and UTC instant."""
+    instants = rows["at"].dt.replace_time_zone(None).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    return rows["station_id"].cast(pl.String) + "|" + instants
 
 
 def _measurements(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> list[Document]:

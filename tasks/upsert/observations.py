@@ -2,21 +2,33 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from io import BytesIO
 
 import polars as pl
 from pymongo.database import Database
 
+from tasks.common.accounts import WriteCounts
 from tasks.common.mongo import Document
-from tasks.common.results import ProcessedFile, WriteCounts
-from tasks.upsert.documents import SCHEMA_VERSION, hash_document, observation_documents
-from tasks.upsert.write import write_documents
+from tasks.common.results import ProcessedFile
+from tasks.upsert.documents import (
+    SCHEMA_VERSION,
+    hash_document,
+    name_observations,
+    observation_documents,
+)
+from tasks.upsert.write import withdraw_documents, write_documents
+
+Fetch = Callable[[ProcessedFile], bytes]
 
 
 def load_observations(
-    db: Database[Document], files: Sequence[ProcessedFile], fetch: Callable[[ProcessedFile], bytes]
+    db: Database[Document], files: Sequence[ProcessedFile], fetch: Fetch
 ) -> WriteCounts:
-    """Store every row of every file that the ledger does not know, one file in memory at a time.
+    """Store every row that counts of every file that the ledger does not know, file by file.
+
+    What is stored of objects that were read anew since is emptied, see `withdraw_documents`.
 
     The ledger `migration_files` is a shortcut: a file enters it once a majority holds its last
     batch, and without it (or without observations) every file is simply read again.
@@ -26,21 +38,62 @@ def load_observations(
         files: of the processed layer.
         fetch: gives the bytes of one file, checked against its sha256.
     """
-    total = WriteCounts()
     known = _read_ledger(db, files)
+    due = [file for file in files if _name_entry(file) not in known]
+    total = WriteCounts()
+    for file in due:
+        total += _write_file(db, file, fetch(file))
+        if not file.withdrawn:
+            _enter(db, file)
+    return total + _withdraw_rows(db, files, [file for file in due if file.withdrawn], fetch)
+
+
+def _write_file(db: Database[Document], file: ProcessedFile, body: bytes) -> WriteCounts:
+    raw_units = json.loads(pl.read_parquet_metadata(BytesIO(body)).get("raw_units", "{}"))
+    counting, _ = _split_rows(file, body)
+    return write_documents(db["observations"], observation_documents(counting, raw_units))
+
+
+def _split_rows(file: ProcessedFile, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the rows that count, and those of objects that were read anew."""
+    rows = pl.read_parquet(BytesIO(body))
+    if not file.withdrawn:
+        return rows, rows.clear()
+    is_withdrawn = rows["source_key"].cast(pl.String).is_in(file.withdrawn)
+    return rows.filter(~is_withdrawn), rows.filter(is_withdrawn)
+
+
+def _withdraw_rows(
+    db: Database[Document],
+    files: Sequence[ProcessedFile],
+    partial: Sequence[ProcessedFile],
+    fetch: Fetch,
+) -> WriteCounts:
+    """Empty what stands of withdrawn rows, and bring back what these had displaced.
+
+    New readings are in by now, so readers miss nothing where both tell of one instant. Only then
+    the files enter the ledger: a crash in between is repaired by doing all of it again.
+    """
+    total = WriteCounts()
+    for file in partial:
+        _, rows = _split_rows(file, fetch(file))
+        total += withdraw_documents(db["observations"], _list_versions(rows))
+    months = {file.month for file in partial}
     for file in files:
-        if _name_entry(file) in known:
-            continue
-        counts = write_documents(db["observations"], _parse_file(fetch(file)))
-        write_documents(db["migration_files"], [_ledger_entry(file)])
-        total += counts
+        if file.month in months:
+            counts = _write_file(db, file, fetch(file))
+            changed = counts.inserted + counts.modified
+            total += replace(counts, received=changed, unchanged=0, duplicate=0)
+    for file in partial:
+        _enter(db, file)
     return total
 
 
-def _parse_file(body: bytes) -> Iterator[Document]:
-    metadata = pl.read_parquet_metadata(BytesIO(body))
-    raw_units = json.loads(metadata.get("raw_units", "{}"))
-    return observation_documents(pl.read_parquet(BytesIO(body)), raw_units)
+def _list_versions(rows: pl.DataFrame) -> Iterator[Document]:
+    for slice_ in rows.iter_slices():
+        columns = (name_observations(slice_), slice_["rev"], slice_["source_key"])
+        for name, rev, key in zip(*columns, strict=True):
+            yield {"_id": name, "rev": rev, "metadata.source_key": key}
 
 
 def _read_ledger(db: Database[Document], files: Sequence[ProcessedFile]) -> set[str]:
@@ -51,7 +104,14 @@ def _read_ledger(db: Database[Document], files: Sequence[ProcessedFile]) -> set[
 
 
 def _name_entry(file: ProcessedFile) -> str:
-    return f"{file.key}|{file.sha256}"
+    entry = f"{file.key}|{file.sha256}"
+    if not file.withdrawn:
+        return entry
+    return f"{entry}|{sha256(json.dumps(file.withdrawn).encode()).hexdigest()[:8]}"
+
+
+def _enter(db: Database[Document], file: ProcessedFile) -> None:
+    write_documents(db["migration_files"], [_ledger_entry(file)])
 
 
 def _ledger_entry(file: ProcessedFile) -> Document:

@@ -8,7 +8,8 @@ leaves readers on the old run, and the next attempt completes the new one.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -39,13 +40,14 @@ class Publication:
 
 
 def name_run(as_of: datetime, config_hash: str, input_hash: str) -> str:
-    """Name a run after its ISO week in Paris, its configuration and its input.
+    """Name a run after its ISO week in Paris, its configuration, and its input at its issue time.
 
     >>> name_run(datetime.fromisoformat("2019-11-06T22:00+01:00"), "c0ffee" * 9, "beefed" * 9)
-    '2019-W45-c0ffeec0-beefedbe'
+    '2019-W45-c0ffeec0-6b5bc4fa'
     """
     year, week, _ = as_of.astimezone(_ZONE).isocalendar()
-    return f"{year}-W{week:02d}-{config_hash[:8]}-{input_hash[:8]}"
+    known = sha256(f"{input_hash}|{as_of.astimezone(UTC).isoformat()}".encode()).hexdigest()
+    return f"{year}-W{week:02d}-{config_hash[:8]}-{known[:8]}"
 
 
 def sum_hashes(hashes: Iterable[str]) -> str:
@@ -58,7 +60,7 @@ def publish_run(
 ) -> Publication:
     """Write a run, read it back, then turn `current` to it.
 
-    A published run never changes. Other numbers under its name, which equal configuration and
+    A complete run never changes. Other numbers under its name, which equal configuration and
     input should never give, become a run of their own: `name-2`. The pointer stays where it is
     when it shows a later issue time, when the run has no forecast at all, or when only some
     series were wanted: readers would miss the others.
@@ -133,8 +135,8 @@ def _verify_forecasts(db: Database[Document], run_id: str, run: Document) -> Non
 
 @retried
 def _complete_run(db: Database[Document], run_id: str) -> _Effect:
-    """Set the run to published, by the server's clock, unless it is already."""
-    done = [{"$set": {"state": "published", "published_at": "$$NOW"}}]
+    """Set the run to complete, by the server's clock, unless it is already."""
+    done = [{"$set": {"state": "complete", "completed_at": "$$NOW"}}]
     result = db["forecast_runs"].update_one({"_id": run_id, "state": "writing"}, done)
     return "modified" if result.modified_count else "unchanged"
 

@@ -68,7 +68,7 @@ def write_run(
 
 
 def _describe_run(transformed: Transformed, forecasted: Forecasted, settings: Settings) -> Document:
-    verdict = judge_run(transformed.tally, forecasted.outcomes, settings)
+    verdict = judge_run(transformed.week, forecasted.outcomes, settings)
     return {
         "verdict": verdict.state,
         "reasons": list(verdict.reasons),

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
+from tasks.common.accounts import WriteCounts
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import DUPLICATE_KEY, Document, retried
-from tasks.common.results import WriteCounts
 
 BATCH_DOCUMENTS: Final = 5000
 """Larger batches are not faster, and memory stays bounded."""
@@ -38,6 +38,32 @@ def write_documents(collection: Collection[Document], documents: Iterable[Docume
     for batch in _split_batches(documents):
         total += _Batch(collection, batch).write()
     return total.check(collection.name)
+
+
+def withdraw_documents(
+    collection: Collection[Document], versions: Iterable[Document]
+) -> WriteCounts:
+    """Empty the observations that still stand in exactly these versions; give how many did.
+
+    They stay (removing takes a right the pipeline does not have), without measurements, marked
+    `superseded`, and older than any other version, so that whatever is known of their instant
+    replaces them.
+
+    Args:
+        collection: observations.
+        versions: fields and values that tell one document each, `_id` and `rev` among them.
+    """
+    nothing = {"$set": {"measurements": {}, "superseded": True, "rev": "", "hash": ""}}
+    count = 0
+    for batch in _split_batches(versions):
+        operations = [UpdateOne(version, nothing) for version in batch]
+        count += _update(collection, operations)
+    return WriteCounts(received=count, modified=count)
+
+
+@retried
+def _update(collection: Collection[Document], operations: Sequence[UpdateOne]) -> int:
+    return collection.bulk_write(operations, ordered=False).modified_count
 
 
 def version_of(document: Mapping[str, str]) -> Version:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from tasks.common.accounts import Tally
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed, Written
@@ -52,7 +53,7 @@ def read_current(db: Database[Document]) -> list[float]:
     stored = db["forecast_runs"].find_one({"_id": pointer.get("run_id")})
     if stored is None:
         return []
-    assert stored["state"] == "published"
+    assert stored["state"] == "complete"
     forecasts = list(db["forecasts"].find({"run_id": stored["_id"]}))
     assert len(forecasts) == stored["series"]
     return next(f["value"] for f in forecasts if f["series_id"] == DEMAND)
@@ -72,7 +73,7 @@ def interrupted_after(db: Database[Document], commands: int) -> Generator[None]:
 
 def test_a_run_is_published_whole(mongo_database: Database[Document]):
     written = run(mongo_database, forecasted())
-    assert (written.run_id, written.previous_run_id) == ("2019-W45-fedcba09-12345678", None)
+    assert (written.run_id, written.previous_run_id) == ("2019-W45-fedcba09-ca9f1de0", None)
     assert (written.published, written.database) == (True, "mongodb://mongo-1:27017/forecast_2_0")
     assert {name: counts.inserted for name, counts in written.counts.items()} == {
         "stations": 1, "observations": 2, "forecasts": 2, "forecast_runs": 1, "current": 1,
@@ -165,6 +166,24 @@ def test_other_numbers_under_one_name_become_a_run_of_their_own(
     assert mongo_database["forecasts"].count_documents({"run_id": first.run_id}) == 2
 
 
+def test_the_same_forecast_issued_at_another_instant_is_another_run(
+    mongo_database: Database[Document],
+):
+    first = run(mongo_database, forecasted())
+    other = run(mongo_database, forecasted(as_of=AS_OF + timedelta(minutes=5)))
+    assert first.run_id != other.run_id
+    assert other.notes == ()
+
+
+def test_a_run_that_readers_are_not_given_is_complete_and_never_said_to_be_published(
+    mongo_database: Database[Document],
+):
+    run_id = run(mongo_database, replace(forecasted(), pattern="rte:*")).run_id
+    stored = mongo_database["forecast_runs"].find_one({"_id": run_id}) or {}
+    assert (stored["state"], "completed_at" in stored) == ("complete", True)
+    assert "published_at" not in stored
+
+
 def test_a_run_without_any_forecast_leaves_readers_where_they_are(
     mongo_database: Database[Document],
 ):
@@ -191,6 +210,15 @@ def test_the_run_carries_the_word_of_the_verdict(mongo_database: Database[Docume
     stored = mongo_database["forecast_runs"].find_one({"_id": written.run_id}) or {}
     assert stored["verdict"] == "DEGRADED"
     assert "1 of 2 series are stale, withheld" in stored["reasons"][0]
+
+
+def test_the_verdict_counts_what_earlier_runs_of_the_week_rejected(
+    mongo_database: Database[Document],
+):
+    week = Tally(100, 83, 0, 0, {"bad_json": 17})
+    written = run(mongo_database, forecasted(), replace(transformed(), week=week))
+    stored = mongo_database["forecast_runs"].find_one({"_id": written.run_id}) or {}
+    assert "17.00 % of 100 records were rejected" in stored["reasons"][0]
 
 
 def test_a_run_that_is_not_what_was_written_is_not_published(mongo_database: Database[Document]):

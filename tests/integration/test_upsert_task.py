@@ -76,7 +76,7 @@ def test_a_file_that_is_not_what_its_manifest_says_is_not_stored(
 def test_a_dry_run_needs_no_mongodb(history: Transformed, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("MONGODB_URI", raising=False)
     written = run_task(replace(history, dry_run=True))
-    assert (written.published, written.run_id) == (False, "2019-W45-fedcba09-12345678")
+    assert (written.published, written.run_id) == (False, "2019-W45-fedcba09-ca9f1de0")
     assert all(counts.received == 0 for counts in written.counts.values())
 
 

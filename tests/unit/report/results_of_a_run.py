@@ -34,7 +34,8 @@ def give_extracted(tally: Tally | None = None) -> Extracted:
     )
 
 
-def give_transformed(tally: Tally | None = None) -> Transformed:
+def give_transformed(tally: Tally | None = None, week: Tally | None = None) -> Transformed:
+    counts = tally or Tally(100, 90, 6, 1, {"bad_json": 3})
     series = pl.DataFrame(
         {
             "series_id": [DEMAND, HOSTILE],
@@ -59,10 +60,11 @@ def give_transformed(tally: Tally | None = None) -> Transformed:
         stations=pl.DataFrame(),
         files=(),
         manifest_key="m",
-        tally=tally or Tally(100, 90, 6, 1, {"bad_json": 3}),
+        tally=counts,
         observations=90,
         input_hash="1" * 64,
         output="lake",
+        week=week or counts,
     )
 
 

@@ -55,6 +55,14 @@ def test_the_verdict_follows_the_budget():
     assert "1 of 2 series are stale, withheld" in report.verdict
 
 
+def test_the_verdict_remembers_what_an_earlier_run_of_the_week_rejected():
+    transformed = give_transformed(Tally(), week=Tally(100, 83, 0, 0, {"bad_json": 17}))
+    run = (give_extracted(Tally()), transformed, give_forecasted(), give_written(), Settings())
+    report = summarise_run(*run)
+    assert "17.00 % of 100 records were rejected" in report.verdict
+    assert report.input.records.read == 0
+
+
 def test_counts_that_do_not_close_are_not_reported():
     with pytest.raises(UnbalancedCountsError):
         tell(Tally(read=100, kept=99))
