@@ -8,15 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.common.accounts import (  # noqa: F401
-    Member,
-    RunState,
-    SeriesOutcome,
-    SeriesStatus,
-    Tally,
-    WriteCounts,
-    check_closes,
-)
+from tasks.common.accounts import SeriesOutcome, Tally, WriteCounts
 
 
 @dataclass(frozen=True)

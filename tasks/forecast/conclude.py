@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from tasks.common.accounts import SeriesOutcome
 from tasks.common.contracts import POINTS, VARIABLES
-from tasks.common.results import Forecasted, SeriesOutcome
+from tasks.common.results import Forecasted
 from tasks.forecast.backtest import (
     CANDIDATES,
     LEAST_TRUTH,

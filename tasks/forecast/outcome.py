@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tasks.common.accounts import Member, SeriesOutcome, SeriesStatus
 from tasks.common.contracts import VARIABLES
-from tasks.common.results import Member, SeriesOutcome, SeriesStatus
 from tasks.forecast.backtest import JobResult
 from tasks.forecast.combine import Judgement
 from tasks.forecast.history import hide_outliers

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.common.results import RunState, SeriesStatus
+from tasks.common.accounts import RunState, SeriesStatus
 
 SCHEMA_VERSION: Final = 1
 """Raised when a reader of version n could misread a report of version n + 1."""

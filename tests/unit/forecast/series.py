@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from tasks.common.accounts import Tally
 from tasks.common.contracts import HISTORY, INSTANT
-from tasks.common.results import Forecasted, Tally, Transformed
+from tasks.common.results import Forecasted, Transformed
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import run_job
 from tasks.forecast.conclude import conclude_forecast
