@@ -27,7 +27,6 @@ from tasks.forecast.intervals import (
     INFLATION,
     LEVELS,
     SCALES,
-    Radii,
     Scale,
     measure_radii,
     measure_scale,
@@ -151,9 +150,9 @@ def _compare_with_year(plan: SeriesPlan) -> Scale:
     return measure_scale(recent, year)
 
 
-def _build_points(plan: SeriesPlan, values: Values, radii: Radii) -> pl.DataFrame:
+def _build_points(plan: SeriesPlan, values: Values, radii: Values) -> pl.DataFrame:
     """Put conformal intervals around the values, all within the physical bounds."""
-    bounds, inner, outer = VARIABLES[plan.variable], radii.inner, radii.outer
+    bounds, (inner, outer) = VARIABLES[plan.variable], radii
     steps = {"value": 0, "lower80": -inner, "upper80": inner, "lower95": -outer, "upper95": outer}
     columns = {name: np.clip(values + by, bounds.low, bounds.high) for name, by in steps.items()}
     frame = pl.DataFrame({"at": plan.targets, **columns})

@@ -45,61 +45,44 @@ def spread_jobs(
         rescue: makes a result of a job that raised or whose worker died, and the reason.
         workers: processes; None is one per core.
     """
-    count = min(len(jobs), workers or os.cpu_count() or 1)
-    unfinished = list(jobs)
+    at_once, unfinished = workers or os.cpu_count() or 1, list(jobs)
     with tempfile.TemporaryDirectory(prefix="forecast-") as scratch:
-        if unfinished:
-            together = _run_together(unfinished, work, rescue, workers=count, scratch=scratch)
-            done = yield from together
-            unfinished = [job for place, job in enumerate(unfinished) if place not in done]
+        size = len(unfinished)
         while unfinished:
-            done = yield from _run_in_turn(unfinished, work, rescue, scratch=scratch)
-            unfinished = unfinished[done:]
-            if unfinished:
+            with _open_pool(min(at_once, size), scratch) as pool:
+                done = yield from _run_batches(pool, unfinished, work, rescue=rescue, size=size)
+            unfinished = [job for place, job in enumerate(unfinished) if place not in done]
+            if unfinished and size == 1:
                 yield rescue(unfinished.pop(0), "the worker process died; it may lack memory")
+            size = 1
 
 
-def _run_together(
+def _run_batches(
+    pool: ProcessPoolExecutor,
     jobs: Sequence[J],
     work: Callable[[J], R],
-    rescue: Callable[[J, str], R],
     *,
-    workers: int,
-    scratch: str,
+    rescue: Callable[[J, str], R],
+    size: int,
 ) -> Generator[R, None, set[int]]:
     """Yield what is finished before the pool breaks, if it does; return the finished places."""
-    done = set()
-    with _open_pool(workers, scratch) as pool:
-        places = _submit_jobs(pool, jobs, work)
-        for future in as_completed(places):
-            if not isinstance(future.exception(), BrokenProcessPool):
-                done.add(places[future])
-                yield _settle(future, jobs[places[future]], rescue)
+    done: set[int] = set()
+    for start in range(0, len(jobs), size):
+        futures = _submit_jobs(pool, jobs[start : start + size], work)
+        for future in as_completed(futures):
+            failure, place = future.exception(), start + futures[future]
+            if not isinstance(failure, BrokenProcessPool):
+                done.add(place)
+                yield rescue(jobs[place], tell_failure(failure)) if failure else future.result()
+        if len(done) < min(start + size, len(jobs)):
+            break
     return done
-
-
-def _run_in_turn(
-    jobs: Sequence[J], work: Callable[[J], R], rescue: Callable[[J, str], R], *, scratch: str
-) -> Generator[R, None, int]:
-    """Yield results one at a time until the pool breaks, if it does; return how many."""
-    with _open_pool(1, scratch) as pool:
-        for count, job in enumerate(jobs):
-            (future,) = _submit_jobs(pool, [job], work)
-            if isinstance(future.exception(), BrokenProcessPool):
-                return count
-            yield _settle(future, job, rescue)
-    return len(jobs)
-
-
-def _settle(future: Future[R], job: J, rescue: Callable[[J, str], R]) -> R:
-    failure = future.exception()
-    return rescue(job, tell_failure(failure)) if failure else future.result()
 
 
 def _submit_jobs(
     pool: ProcessPoolExecutor, jobs: Sequence[J], work: Callable[[J], R]
 ) -> dict[Future[R], int]:
-    """Submit jobs until the pool breaks, if it does; give the places of what was submitted."""
+    """Submit jobs until the pool breaks, if it does; give their places among them."""
     places: dict[Future[R], int] = {}
     with _without_main(), suppress(BrokenProcessPool):
         for place, job in enumerate(jobs):
