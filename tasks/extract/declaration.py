@@ -15,7 +15,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -231,7 +230,7 @@ class Source(Declared):
 
     @field_validator("station")
     @classmethod
-    def _check_station(cls, rule: StationRule, _info: ValidationInfo) -> StationRule:
+    def _check_station(cls, rule: StationRule) -> StationRule:
         given = [rule.value is not None, bool(rule.columns), rule.path is not None]
         if sum(given) != 1:
             msg = "needs exactly one of value, columns, path"

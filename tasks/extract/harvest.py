@@ -23,10 +23,9 @@ from tasks.extract.blocks import Limits
 from tasks.extract.catalogue import give_facts, load_sources
 from tasks.extract.content import read_batches
 from tasks.extract.declaration import Source
-from tasks.extract.identity import Origin
+from tasks.extract.identity import STATIONS, Origin, list_stations
 from tasks.extract.landing import Landing, read_known, settle, survey
 from tasks.extract.readings import ObjectReadings, read_object, refuse_object
-from tasks.extract.stations import STATIONS, list_stations
 
 _MIB: Final = 1 << 20
 _WORKERS: Final = 2

@@ -1,11 +1,11 @@
 """Who said it, and how finally: station, vintage, Airbyte's generation and instant."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import polars as pl
@@ -19,6 +19,13 @@ from tasks.extract.envelope import parse_json
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """Epochs from here on are milliseconds (1973), below it seconds (up to the year 5138)."""
+
+STATIONS: Final = pl.Schema(
+    dict.fromkeys(["station_id", "network", "name"], pl.String)
+    | dict.fromkeys(["latitude", "longitude", "elevation_m"], pl.Float64)
+    | {"licence": pl.String}
+)
+"""One row per station; null where unknown."""
 
 
 @dataclass(frozen=True)
@@ -140,3 +147,37 @@ def _read_changes(meta: str) -> list[tuple[str, str]]:
         return [(str(change["field"]), orjson.dumps(change).decode()) for change in changes]
     except (ValueError, TypeError, KeyError):
         return []
+
+
+def list_stations(
+    ids: Iterable[str], source: Source, described: Iterable[Mapping[str, Any]] = ()
+) -> pl.DataFrame:
+    """Give STATIONS of the given ids; what an object says of them overrides the declaration."""
+    own = {f"{source.network}:{block.get('id')}": _read_block(block) for block in described}
+    rows = []
+    for station_id in ids:
+        declared = source.stations.get(station_id.removeprefix(f"{source.network}:"))
+        facts = declared.model_dump(exclude={"keys"}, exclude_none=True) if declared else {}
+        row = {"station_id": station_id, "network": source.network, "licence": source.licence}
+        rows.append(row | facts | own.get(station_id, {}))
+    return pl.DataFrame(rows, schema=STATIONS)
+
+
+def _read_block(block: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {
+        "name": str(block["name"]) if block.get("name") else None,
+        "latitude": _read_number(block.get("latitude")),
+        "longitude": _read_number(block.get("longitude")),
+        "elevation_m": _read_number(block.get("elevation")),
+    }
+    if isinstance(licence := block.get("license"), Mapping):
+        told = (licence.get(word) for word in ("license", "source", "url"))
+        facts["licence"] = ", ".join(str(word) for word in told if word)
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _read_number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None

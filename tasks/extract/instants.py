@@ -8,7 +8,6 @@ from typing import Final
 import polars as pl
 
 from tasks.extract.blocks import RefusedError
-from tasks.extract.cells import map_column
 from tasks.extract.declaration import TimeRule
 from tasks.extract.identity import Origin
 
@@ -70,19 +69,16 @@ def _parse(texts: pl.Series, format_: str) -> pl.Series:
 
 
 def _read_days(texts: pl.Series, formats: tuple[str, ...], zone: str) -> pl.Series:
-    distinct = texts.drop_nulls().unique()
-    days = _choose(distinct, formats)
+    days = _choose(texts, formats)
     if days.dtype == pl.Datetime("us", "UTC"):
         days = days.dt.convert_time_zone(zone)
-    return map_column(texts, dict(zip(distinct, days.cast(pl.Date), strict=True)).get, pl.Date())
+    return days.cast(pl.Date)
 
 
 def _read_clock(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Give the time since midnight; a workbook's time without a date is of 1899-12-31."""
-    distinct = texts.drop_nulls().unique()
-    clock = _choose(distinct, formats)
-    clock = (clock if clock.dtype == pl.Time else clock.dt.time()).cast(pl.Duration("us"))
-    return map_column(texts, dict(zip(distinct, clock, strict=True)).get, pl.Duration("us"))
+    clock = _choose(texts, formats)
+    return (clock if clock.dtype == pl.Time else clock.dt.time()).cast(pl.Duration("us"))
 
 
 def _read_sheets(frame: pl.DataFrame, rule: TimeRule) -> dict[str, date] | None:

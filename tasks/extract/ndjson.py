@@ -8,7 +8,7 @@ is read line by line, and a bad line costs itself.
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -34,11 +34,8 @@ _FLAT: Final = b'":0,'
 _SPACE, _LINE_END, _BRACE = b" \n}"
 
 
-class Shape(NamedTuple):
-    """How the lines of a block nest: steps down to the data, and the columns found."""
-
-    steps: tuple[str, ...]
-    columns: Columns
+Shape = tuple[tuple[str, ...], Columns]
+"""How the lines of a block nest: steps down to the data; and the columns found."""
 
 
 def read_json(chunks: Iterable[bytes], source: Source, limits: Limits) -> Iterator[Batch]:
@@ -89,16 +86,16 @@ def _read_block(block: Block, source: Source) -> Batch | None:
     if source.records:
         return None
     try:
-        shape = _find_shape(block.body, source)
-        frame = _read_flattened(block, shape)
-        frame = _read_nested(block, shape) if frame is None else frame
+        steps, columns = _find_shape(block.body, source)
+        frame = _read_flattened(block, columns.names) if steps == (DATA,) else None
+        frame = _read_nested(block, columns.names, steps) if frame is None else frame
     except (ValueError, pl.exceptions.PolarsError):
         return None
-    named = name_roles(frame, shape.columns)
-    return Batch(named, unknown=shape.columns.unknown)
+    named = name_roles(frame, columns)
+    return Batch(named, unknown=columns.unknown)
 
 
-def _read_flattened(block: Block, shape: Shape) -> pl.DataFrame | None:
+def _read_flattened(block: Block, names: list[str]) -> pl.DataFrame | None:
     """Read lines that nest at the same place, without nesting; None: they do not.
 
     Polars reads flat objects twice as fast. So `"_airbyte_data": {...}}` becomes
@@ -106,7 +103,7 @@ def _read_flattened(block: Block, shape: Shape) -> pl.DataFrame | None:
     """
     body = block.body
     opener = _OPENER.search(body[: body.find(b"\n") + 1])
-    if shape.steps != (DATA,) or not opener or not body.endswith(b"}}\n"):
+    if not opener or not body.endswith(b"}}\n"):
         return None
     text = np.frombuffer(body, np.uint8).copy()
     ends = np.flatnonzero(text == _LINE_END)
@@ -120,23 +117,22 @@ def _read_flattened(block: Block, shape: Shape) -> pl.DataFrame | None:
     text[ends - 1] = _SPACE
     places = starts + opener.end() - len(_FLAT)
     sliding_window_view(text, len(_FLAT), writeable=True)[places] = np.frombuffer(_FLAT, np.uint8)
-    frame = pl.read_ndjson(text.tobytes(), schema=dict.fromkeys(shape.columns.names, pl.String))
+    frame = pl.read_ndjson(text.tobytes(), schema=dict.fromkeys(names, pl.String))
     return frame.with_row_index(LINE, block.first_line) if frame.height == len(ends) else None
 
 
-def _read_nested(block: Block, shape: Shape) -> pl.DataFrame:
+def _read_nested(block: Block, names: list[str], steps: tuple[str, ...]) -> pl.DataFrame:
     """Read lines with every leaf declared a text: no drift of types can then refuse a block.
 
     Raises:
         ValueError: there are not as many records as lines that are not empty.
     """
-    names = shape.columns.names
     schema: dict[str, Any] = {n: pl.String for n in names if not n.startswith("_airbyte_")}
-    for step in reversed(shape.steps):
+    for step in reversed(steps):
         schema = {step: pl.Struct(schema)}
     schema |= {name: pl.String for name in names if name.startswith("_airbyte_")}
     frame = pl.read_ndjson(block.body, schema=schema)
-    for step in shape.steps:
+    for step in steps:
         frame = frame.unnest(step)
     lines = enumerate(block.body.split(b"\n"), block.first_line)
     numbers = [number for number, line in lines if line and not line.isspace()]
@@ -161,7 +157,7 @@ def _find_shape(body: bytes, source: Source) -> Shape:
     known, roles = columns.found.keys() & source.fields.keys(), list_roles(source)
     late = (roles[role] for role in source.fields if known and role not in known)
     found = find_columns([*headers, *chain.from_iterable(late)], source).found
-    return Shape(steps, Columns(found, columns.unknown))
+    return steps, Columns(found, columns.unknown)
 
 
 def _descend(record: Any) -> tuple[tuple[str, ...], list[str]]:  # noqa: ANN401

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.extract.stations import list_stations
+from tasks.extract.identity import list_stations
 from tests.unit.extract.given import BLANK, SOURCES, instants, line, lines, read, row, rules, values
 
 PIECES = st.one_of(
