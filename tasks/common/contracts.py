@@ -169,8 +169,7 @@ OBSERVATION_KEYS: Final = {
 }
 """OBSERVATIONS: one row per station and instant, sorted by both; then per variable `x` in its
 canonical unit, `x__raw` as it was delivered (source's unit) and `x__flag` (UInt8, `Flag`).
-`x__raw` is left out where it says what `x` says: canonical unit, no value refused. A text of few
-values may come as Enum."""
+`x__raw` is left out where it says what `x` says: canonical unit, no value refused."""
 
 HISTORY: Final = pl.Schema({"series_id": pl.String, "at": INSTANT, "value": pl.Float64})
 """HISTORY: one row per series and step on a regular UTC grid, labelled by the step's start,

@@ -44,10 +44,6 @@ _WRITERS: Final = 2
 """Months at work at once: encoding Parquet keeps one core busy, and a month stays in memory."""
 
 
-_FEW_TEXTS: Final = 100
-"""Texts of an Enum that a file lists in its footer; a column of more of them is a String."""
-
-
 @dataclass(frozen=True)
 class Layer:
     """The processed layer as one run sees it.
@@ -171,12 +167,12 @@ def encode_parquet(frame: pl.DataFrame, facts: SourceFacts) -> bytes:
     The metadata `raw_units` say, as JSON, the unit of every `x__raw`.
     """
     units = {name: facts.units[name] for name in variables_of(frame)}
-    enums = ((name, kind) for name, kind in frame.schema.items() if isinstance(kind, pl.Enum))
-    wordy = [name for name, kind in enums if len(kind.categories) > _FEW_TEXTS]
+    # As String: files that list different texts would else not be read together.
+    texts = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Enum)]
     body = BytesIO()
     # Level 1 and no statistics: the layer is read by whole files, and writing it is the longest
     # part of this step.
-    frame.cast(dict.fromkeys(wordy, pl.String)).rechunk().write_parquet(
+    frame.cast(dict.fromkeys(texts, pl.String)).rechunk().write_parquet(
         body,
         compression="zstd",
         compression_level=1,
