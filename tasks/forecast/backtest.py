@@ -118,18 +118,14 @@ def applicable_methods(job: Job) -> dict[str, Method]:
     return {name: method for name, method in members.items() if job.train.days >= method.needs_days}
 
 
-def run_job(job: Job) -> JobResult:
-    """Fit every applicable member; one that fails is recorded and the others go on."""
-    fits = {name: _run_member(job, method) for name, method in applicable_methods(job).items()}
-    return JobResult(job.series_id, job.window, fits)
+def run_job(job: Job, failure: str | None = None) -> JobResult:
+    """Fit every applicable member; one that fails is recorded and the others go on.
 
-
-def rescue_job(job: Job, failure: str) -> JobResult:
-    """Run only the naives, in the caller's own process; the others get `failure`."""
-    methods = applicable_methods(job)
+    With a `failure` of an earlier try only the naives are run; it is recorded for the others.
+    """
     fits = {
-        name: _run_member(job, method) if method.naive else Fit(None, 0.0, failure)
-        for name, method in methods.items()
+        name: Fit(None, 0.0, failure) if failure and not method.naive else _run_member(job, method)
+        for name, method in applicable_methods(job).items()
     }
     return JobResult(job.series_id, job.window, fits)
 

@@ -12,33 +12,14 @@ import polars as pl
 from tasks.common.accounts import SeriesOutcome
 from tasks.common.contracts import POINTS, VARIABLES
 from tasks.common.results import Forecasted
-from tasks.forecast.backtest import (
-    CANDIDATES,
-    LEAST_TRUTH,
-    WINDOWS,
-    JobResult,
-    cut_truth,
-    measure_naive_errors,
-)
+from tasks.forecast import backtest, history, intervals
+from tasks.forecast.backtest import JobResult, cut_truth, measure_naive_errors
 from tasks.forecast.combine import NAIVE_SHARES, combine, judge_backtest
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
-from tasks.forecast.history import LOOKBACK_DAYS, OUTLIER_RANGES
-from tasks.forecast.intervals import (
-    INFLATION,
-    LEVELS,
-    SCALES,
-    Scale,
-    measure_radii,
-    measure_scale,
-)
+from tasks.forecast.intervals import Scale, measure_radii, measure_scale
 from tasks.forecast.members import MEMBERS, choose_members
 from tasks.forecast.models import SEED
-from tasks.forecast.outcome import (
-    Results,
-    describe_judged,
-    describe_members,
-    describe_withheld,
-)
+from tasks.forecast.outcome import Results, describe_judged, describe_members, describe_withheld
 from tasks.forecast.plan import Horizon, SeriesPlan
 from tasks.forecast.train import Values
 
@@ -112,10 +93,10 @@ def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> 
         "revision": REVISION,
         "seed": SEED,
         "members": members,
-        "backtest": (WINDOWS, CANDIDATES, LEAST_TRUTH),
-        "history": (LOOKBACK_DAYS, OUTLIER_RANGES),
+        "backtest": (backtest.WINDOWS, backtest.CANDIDATES, backtest.LEAST_TRUTH),
+        "history": (history.LOOKBACK_DAYS, history.OUTLIER_RANGES),
         "combination": NAIVE_SHARES,
-        "intervals": (LEVELS, INFLATION, SCALES, YEAR_DAYS),
+        "intervals": (intervals.LEVELS, intervals.INFLATION, intervals.SCALES, YEAR_DAYS),
         "horizon_days": horizon_days,
         "series": pattern,
         "ages": (str(horizon.stale_after), str(horizon.withhold_after)),

@@ -16,7 +16,7 @@ from prefect.tasks import exponential_backoff
 from tasks.common.errors import is_worth_retrying
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.settings import load_settings
-from tasks.forecast.backtest import Job, JobResult, rescue_job, run_job
+from tasks.forecast.backtest import Job, JobResult, run_job
 from tasks.forecast.conclude import conclude_forecast, hash_configuration
 from tasks.forecast.parallel import spread_jobs
 from tasks.forecast.plan import Horizon, order_jobs, plan_series
@@ -44,7 +44,7 @@ def forecast(transformed: Transformed, *, horizon_days: int = 11, series: str = 
     jobs = order_jobs(plans)
     get_run_logger().info("Forecasting %d series by %d fits", len(plans), len(jobs))
     workers = settings.forecast_workers
-    with closing(spread_jobs(jobs, run_job, rescue=rescue_job, workers=workers)) as spread:
+    with closing(spread_jobs(jobs, run_job, rescue=run_job, workers=workers)) as spread:
         results = list(_show_progress(jobs, spread))
     told = hash_configuration(horizon_days=horizon_days, pattern=series, horizon=horizon)
     seconds = time.perf_counter() - started

@@ -11,7 +11,6 @@ from tasks.forecast.backtest import (
     cut_truth,
     cut_window,
     find_windows,
-    rescue_job,
     run_job,
 )
 from tasks.forecast.members import MEMBERS, choose_members
@@ -93,7 +92,7 @@ def test_a_member_that_needs_more_history_is_no_failure():
 
 
 def test_the_rescue_runs_the_naives_and_names_the_reason_for_the_rest():
-    fits = rescue_job(give_constant_job(), "the worker process died").fits
+    fits = run_job(give_constant_job(), "the worker process died").fits
     assert fits["prophet_recent"].failure == "the worker process died"
     assert fits["naive_168h"].failure is None
 

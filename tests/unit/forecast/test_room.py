@@ -12,7 +12,7 @@ from tasks.common.contracts import POINTS
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
-from tasks.forecast.backtest import Fit, rescue_job, run_job
+from tasks.forecast.backtest import Fit, run_job
 from tasks.forecast.conclude import conclude_forecast, conclude_series, hash_configuration
 from tasks.forecast.days import MARKET_ZONE
 from tasks.forecast.plan import Horizon, order_jobs, plan_series
@@ -194,7 +194,7 @@ def test_a_series_that_cannot_be_planned_is_withheld_and_stops_no_other(step_min
 
 def test_a_series_that_cannot_be_concluded_is_withheld_and_stops_no_other():
     plans = plan_series(give_transformed(PARTS), horizon=give_horizon(), pattern="*")
-    results = [rescue_job(job, "left out") for job in order_jobs(plans)]
+    results = [run_job(job, "left out") for job in order_jobs(plans)]
     short = {"naive_168h": Fit(np.zeros(3), 0.0)}
     odd = [replace(r, fits=short) if r.series_id == DEMAND else r for r in results]
     made = conclude_forecast(plans, odd, horizon=give_horizon(), config_hash="hash", seconds=0.0)
@@ -205,7 +205,7 @@ def test_a_series_that_cannot_be_concluded_is_withheld_and_stops_no_other():
 def test_a_series_whose_workers_died_falls_back_to_its_naive():
     transformed = give_transformed({DEMAND: PARTS[DEMAND]})
     (plan,) = plan_series(transformed, horizon=give_horizon(), pattern="*")
-    results = {job.window: rescue_job(job, "the worker process died") for job in plan.jobs}
+    results = {job.window: run_job(job, "the worker process died") for job in plan.jobs}
     outcome, points = conclude_series(plan, results)
     assert (outcome.status, outcome.published) == ("fallback", "naive_168h")
     assert "prophet_recent: the worker process died" in outcome.reason
