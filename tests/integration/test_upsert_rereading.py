@@ -93,6 +93,14 @@ def test_a_new_reading_of_the_same_instants_replaces_the_old(
     assert mongo_database["observations"].count_documents({"superseded": True}) == 0
 
 
+def test_a_newer_reading_of_the_same_instants_is_written_once_and_never_emptied(
+    mongo_database: Database[Document],
+):
+    load(mongo_database, processed(OLD))
+    repaired = withdraw(processed(OLD, reading([18.0, 18.5], rev="1|02")), "raw/a.jsonl")
+    assert load(mongo_database, repaired) == WriteCounts(received=2, modified=2)
+
+
 def test_another_object_that_the_old_reading_had_displaced_comes_back(
     mongo_database: Database[Document],
 ):

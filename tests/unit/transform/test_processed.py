@@ -81,6 +81,9 @@ def test_a_manifest_reads_as_documented(tmp_path: Path):
         "status": "read",
     }
     assert told["inputs"][0]["tally"]["kept"] == 3
+    assert set(told["files"][0]) == {
+        "key", "size", "sha256", "rows", "source_id", "month", "first_at", "last_at"
+    }  # fmt: skip
 
 
 def test_a_retry_writes_the_same_names_and_bytes(tmp_path: Path):

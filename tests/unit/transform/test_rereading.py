@@ -12,9 +12,11 @@ from tasks.common.accounts import Tally
 from tasks.common.contracts import QUARANTINE
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, Transformed
+from tasks.transform.history import choose_files
 from tasks.transform.manifest import read_manifests
 from tests.unit.transform.given import (
     AS_OF,
+    FACTS,
     Landed,
     at,
     every,
@@ -79,6 +81,26 @@ def test_a_month_whose_rows_were_all_withdrawn_from_a_shared_manifest_is_empty(t
     run(extracted(tmp_path, land("a", "08-07 00:00", 50), land("b", "10-07 05:00", 60)), store)
     made = run(declared(extracted(tmp_path, land("a", "09-07 00:00", 50)), "h2"), store)
     assert hours(made) == held("09-07 00:00", 50) | held("10-07 05:00", 60)
+
+
+def test_what_is_left_of_a_file_is_judged_by_itself(tmp_path: Path):
+    store = new_store()
+    # Half an hour before and after it, `a` says something else: each hour of `b` is a spike.
+    around = readings(every(60, 5, start="10-07 01:30"), {"relative_humidity": [5.0] * 5})
+    mixed = extracted(tmp_path, Landed("a", around), land("b", "10-07 02:00", 99))
+    assert run(mixed, store).series["suspect"].sum() > 0
+    made = run(declared(extracted(tmp_path, land("a", "09-07 00:00", 50)), "h2"), store)
+    assert made.series["suspect"].sum() == 0
+    assert hours(made) == held("09-07 00:00", 50) | held("10-07 02:00", 99)
+
+
+def test_a_file_of_which_nothing_counts_is_not_even_looked_at(tmp_path: Path):
+    store = new_store()
+    (void,) = run(extracted(tmp_path, land("a", "10-07 00:00", 50)), store).files
+    made = run(declared(extracted(tmp_path, land("a", "09-07 00:00", 50)), "h2"), store)
+    (told,) = (file for file in made.files if file.key == void.key)
+    assert told.is_void
+    assert void.key not in [file.key for file in choose_files(made.files, {"wu": FACTS}, AS_OF)]
 
 
 def test_other_bytes_under_the_same_key_do_not_erase_what_it_held_before(tmp_path: Path):
