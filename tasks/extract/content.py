@@ -1,7 +1,9 @@
 """From the bytes of an object to batches of records: the content tells the format, not the name."""
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
@@ -22,6 +24,12 @@ from tasks.extract.ndjson import read_json
 ZIP: Final = b"PK\x03\x04"
 OLE: Final = b"\xd0\xcf\x11\xe0"
 """First bytes of .xlsx (a zip) and of true .xls (RTE's `.xls` are tab-separated text)."""
+
+_DAMAGES: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
+    *(ValueError, NotImplementedError, RuntimeError),
+)
+"""What `zipfile` and its decompressors raise for damaged, encrypted or exotic archives."""
 
 
 def read_batches(key: str, body: bytes, source: Source, limits: Limits) -> Iterator[Batch]:
@@ -98,6 +106,6 @@ def open_zip(body: bytes, limits: Limits) -> bytes | None:
                 return None
             (member,) = archive.infolist()
             return archive.read(member)
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGES as error:
         msg = f"No readable zip of one file ({error}); land it again."
         raise CorruptObjectError(msg) from error

@@ -5,8 +5,9 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from tasks.extract.content import read_batches
 from tasks.extract.declaration import Source
 from tasks.extract.identity import STATIONS, Origin, list_stations
 from tasks.extract.landing import Landing, read_known, settle, survey
-from tasks.extract.readings import ObjectReadings, read_object, refuse_object
+from tasks.extract.readings import ObjectReadings, is_disk_full, read_object, refuse_object
 
 _MIB: Final = 1 << 20
 _WORKERS: Final = 2
@@ -55,6 +56,7 @@ def harvest_objects(
 
     Raises:
         ConfigurationError, TransientError: as `fetch` does.
+        TerminalError: the scratch folder's disk is full.
     """
     limits = Limits(settings.max_object_mib * _MIB, settings.max_line_mib * _MIB)
     scratch = make_scratch()
@@ -85,6 +87,26 @@ def harvest_objects(
     )
 
 
+@contextmanager
+def explain_full_disk() -> Generator[None]:
+    """Turn the error of a disk without room into one sentence.
+
+    Raises:
+        TerminalError: the disk of the scratch folder is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        msg = (
+            f"The disk under {tempfile.gettempdir()} is full ({error}), where readings are spilled "
+            "between steps; free some space, or point TMPDIR at a folder on a larger disk."
+        )
+        raise TerminalError(msg) from error
+
+
+@explain_full_disk()
 def make_scratch() -> Path:
     """Make a folder that is removed when the process ends."""
     scratch = Path(tempfile.mkdtemp(prefix="forecast-pipeline-"))
@@ -106,6 +128,7 @@ def _fetch_and_read(
     return read_object(batches, source, origin), hashlib.sha256(body).hexdigest()
 
 
+@explain_full_disk()
 def spill_readings(readings: pl.DataFrame, folder: Path, *, source_id: str, key: str) -> list[Part]:
     """Write READINGS of one object into its own folder, one Arrow file per UTC month.
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -113,17 +114,14 @@ def parse_extraction(text: str) -> datetime | None:
     >>> parse_extraction("1745688139000").isoformat(), parse_extraction("2025-04-26 17:22:19Z").year
     ('2025-04-26T17:22:19+00:00', 2025)
     """
-    try:
+    with suppress(ValueError, OverflowError, OSError):  # -1e17: OSError 75
         number = float(text)
         seconds = number / 1000 if number >= _MILLISECONDS_FROM else number
         return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError):
-        pass
-    try:
+    with suppress(ValueError, OverflowError):  # 9999-12-31T23:59:59-14:00 is beyond in UTC
         read = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return None
 
 
 def list_changes(frame: pl.DataFrame) -> list[Reject]:

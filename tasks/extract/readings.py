@@ -1,5 +1,8 @@
 """One object becomes READINGS: every record kept, blank, duplicate or rejected, and counted."""
 
+import csv
+import errno
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +26,12 @@ REASONS: Final = {
     "no_readable_value": "it delivered values, and none of them could be read",
 }
 """Why a record was rejected, whose line could be read."""
+
+_ODDITIES: Final = (
+    *(ValueError, ArithmeticError, LookupError, TypeError, AttributeError, OSError),
+    *(zlib.error, csv.Error, pl.exceptions.PolarsError),
+)
+"""What one odd object can bring about in any parser; it must stop no other object."""
 
 _NOTHING: Final = Batch(pl.DataFrame(schema={"is_blank": pl.Boolean}))
 
@@ -57,13 +66,23 @@ def read_object(batches: Iterable[Batch], source: Source, origin: Origin) -> Obj
         _check_readable(whole, source)
         frame = add_identity(whole.frame, source, origin)
         frame = resolve_instants(frame, source.time, origin)
+        return _divide(whole._replace(frame=frame), source, origin)
     except RefusedError as error:
         return refuse_object(origin, error.rule, str(error), whole=whole)
     except OversizedObjectError as error:
         return refuse_object(origin, "oversized_object", str(error))
-    except (CorruptObjectError, pl.exceptions.PolarsError) as error:
+    except CorruptObjectError as error:
         return refuse_object(origin, "corrupt_object", str(error))
-    return _divide(whole._replace(frame=frame), source, origin)
+    except _ODDITIES as error:
+        if is_disk_full(error):
+            raise
+        return refuse_object(origin, "corrupt_object", f"{type(error).__name__}: {error}")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Tell a full disk or quota from a fault of the object; Polars tells it in words alone."""
+    told = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return told or str(error).endswith(("(os error 28)", "(os error 122)"))
 
 
 def refuse_object(

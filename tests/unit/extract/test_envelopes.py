@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.extract.identity import parse_extraction
-from tests.unit.extract.given import ENVELOPE, TABLE, line, lines, read, row, rules
+from tests.unit.extract.given import ENVELOPE, LANDED_AT, TABLE, line, lines, read, row, rules
 
 INSTANT = "1745688139000"
 OLD = {"_airbyte_ab_id": "x", "_airbyte_emitted_at": 1745688139000}
@@ -70,8 +70,10 @@ def test_airbytes_instant_is_read_in_every_spelling(text: str):
     assert found.isoformat() == "2025-04-26T17:22:19+00:00"
 
 
-def test_an_unreadable_instant_of_airbyte_is_no_reason_to_lose_a_record():
-    assert read(line(TABLE, _airbyte_extracted_at="yesterday")).tally.kept == 1
+@pytest.mark.parametrize("told", ["yesterday", -1e17, "9999-12-31T23:59:59-14:00"])
+def test_an_unreadable_instant_of_airbyte_is_no_reason_to_lose_a_record(told: object):
+    readings = read(line(TABLE, _airbyte_extracted_at=told))
+    assert (readings.tally.kept, readings.frame["extracted_at"].to_list()) == (1, [LANDED_AT])
 
 
 @pytest.mark.parametrize("as_text", [False, True])

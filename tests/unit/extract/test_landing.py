@@ -1,7 +1,7 @@
 """Which objects of a lake are read, and that one of them never stops the others."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from tasks.common.errors import ConfigurationError, TerminalError
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted
 from tasks.common.settings import Settings
-from tasks.extract.harvest import harvest_lake, harvest_objects
+from tasks.extract.harvest import explain_full_disk, harvest_lake, harvest_objects
 from tasks.extract.task import extract
 from tests.unit.extract.given import BLANK, SOURCES, lines, row
 
@@ -103,6 +103,14 @@ def test_a_damaged_object_stops_no_other(lake: Path):
     assert sorted(statuses(found).values()) == ["quarantined", "quarantined", "read", "unmatched"]
     assert found.quarantine["rule"].to_list() == ["corrupt_object", "corrupt_object"]
     assert found.tally.kept == 2
+
+
+@pytest.mark.parametrize(
+    "write", [Path("/dev/full").write_bytes, lambda _: pl.DataFrame([1]).write_ipc("/dev/full")]
+)
+def test_a_full_disk_is_told_of_with_its_remedy(write: Callable[[bytes], object]):
+    with pytest.raises(TerminalError, match="point TMPDIR at"), explain_full_disk():
+        write(b"more")
 
 
 def test_an_undated_object_keeps_its_hash_and_reason(lake: Path):

@@ -1,13 +1,28 @@
 """Every record is kept, blank, duplicate or rejected; what one object holds stands once."""
 
 import random
+import zlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.extract.identity import list_stations
-from tests.unit.extract.given import BLANK, SOURCES, instants, line, lines, read, row, rules, values
+from tasks.extract.blocks import Batch
+from tasks.extract.identity import Origin, list_stations
+from tasks.extract.readings import read_object
+from tests.unit.extract.given import (
+    BLANK,
+    LANDED_AT,
+    SOURCES,
+    instants,
+    line,
+    lines,
+    read,
+    row,
+    rules,
+    values,
+)
 
 PIECES = st.one_of(
     st.integers(0, 1439).map(lambda at: line(row(f"{at // 60:02d}:{at % 60:02d}:00"))),
@@ -72,6 +87,19 @@ def test_the_station_is_named_by_the_key_or_the_object_is_refused(key: str, stat
     readings = read(lines([row(Date="2024-10-01")]), key=key)
     assert readings.frame["station_id"].to_list() == ([station] if station else [])
     assert [rule for rule, _, _ in rules(readings)] == ([] if station else ["no_station"])
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("odd"), OverflowError("odd"), OSError(75, "odd"), zlib.error("odd")]
+)
+def test_whatever_one_odd_object_brings_about_quarantines_it_whole(error: Exception):
+    def parse() -> Iterator[Batch]:
+        raise error
+        yield
+
+    readings = read_object(parse(), SOURCES["wunderground"], Origin("a", "b", "c", LANDED_AT))
+    assert rules(readings) == [("corrupt_object", None, None)]
+    assert "odd" in (readings.reason or "")
 
 
 def test_ids_keep_their_leading_zeros():

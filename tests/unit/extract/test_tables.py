@@ -153,9 +153,14 @@ def test_a_zip_of_one_file_is_that_file():
     assert read(zipped(a=ORIGINAL), "eco2mix").tally == read(ORIGINAL, "eco2mix").tally
 
 
+FLIPPED = bytearray(zipped(a=ORIGINAL))
+FLIPPED[40] ^= 0xFF
+
+
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
+        pytest.param(bytes(FLIPPED), "corrupt_object", id="a byte flipped"),
         pytest.param(b"PK\x03\x04 and no more", "corrupt_object", id="no zip"),
         pytest.param(zipped(a=b"1", b=b"2"), "corrupt_object", id="two files"),
         pytest.param(workbook({"011024": [["Time"]]})[:-40], "corrupt_object", id="cut short"),
