@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import orjson
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.types import ExistingFile
 from rich.console import Console
 from rich.table import Table
 
@@ -17,7 +18,6 @@ from tasks.common.errors import ConfigurationError, PipelineError
 from tasks.common.objects import ObjectRef
 from tasks.common.settings import load_settings
 from tasks.extract.catalogue import load_sources, match_source
-from tasks.extract.declaration import Source
 from tasks.extract.harvest import harvest_objects
 from tasks.extract.landing import settle
 from tasks.extract.summary import summarise
@@ -33,52 +33,42 @@ app = App(
 
 @app.default
 def inspect_files(
-    *files: Path,
+    file: ExistingFile,
+    /,
+    *files: ExistingFile,
     source: str | None = None,
-    first_day: str | None = None,
+    first_day: date | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Read FILES by their sources and say what was read, kept and rejected.
 
     Args:
-        files: Files as Airbyte or a download left them.
+        file: A file as Airbyte or a download left it.
+        files: More of them.
         source: Id of the source, whatever the path says; default: by the globs of the sources.
-        first_day: Local date of the first record, for files that carry times without a date.
+        first_day: Local date (YYYY-MM-DD) of the first record, for files that carry times without a date.
         json: Print one JSON document instead of tables.
     """
-    settings, day = load_settings(), _parse_day(first_day)
+    settings = load_settings()
     sources = load_sources(settings.sources_dir)
-    refs = [_refer(path) for path in _check_files(files)]
-    chosen = [(ref, _choose_source(ref.key, sources, source)) for ref in refs]
-    unread = [(ref, one) for ref, one in chosen if one is not None]
-    if not unread:
-        msg = f"No source matches {files[0]}; name one with --source: {', '.join(sources)}."
+    if source not in (None, *sources):
+        msg = f"--source is {source!r}, which is no source; use one of {', '.join(sources)}."
         raise ConfigurationError(msg)
-    harvest = harvest_objects(unread, _fetch, settings, first_day=day)
-    unmatched = [settle(ref, None, "unmatched") for ref, one in chosen if one is None]
+    refs = [_refer(path) for path in (file, *files)]
+    named = sources[source] if source else None
+    chosen = [(ref, named or match_source(ref.key, sources.values())) for ref in refs]
+    unread = [(ref, one) for ref, one in chosen if one]
+    if not unread:
+        msg = f"No source matches {file}; name one with --source: {', '.join(sources)}."
+        raise ConfigurationError(msg)
+    harvest = harvest_objects(unread, _fetch, settings, first_day=first_day)
+    unmatched = [settle(ref, None, "unmatched") for ref, one in chosen if not one]
     told = summarise(harvest, sources, unmatched)
     if json:
         sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         _print_tables(told)
     return 0 if told["kept"] else 1
-
-
-def _parse_day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        msg = f"--first-day is {text!r}, which is no date; write it as YYYY-MM-DD."
-        raise ConfigurationError(msg) from None
-
-
-def _check_files(files: tuple[Path, ...]) -> tuple[Path, ...]:
-    missing = next((path for path in files if not path.is_file()), None)
-    if missing is not None or not files:
-        fault = f"{missing} is no file" if missing else "No file is named"
-        msg = f"{fault}; give the paths of files to read."
-        raise ConfigurationError(msg)
-    return files
 
 
 def _refer(path: Path) -> ObjectRef:
@@ -89,15 +79,6 @@ def _refer(path: Path) -> ObjectRef:
 
 def _fetch(ref: ObjectRef) -> bytes:
     return Path(ref.key).read_bytes()
-
-
-def _choose_source(key: str, sources: dict[str, Source], source_id: str | None) -> Source | None:
-    if source_id is None:
-        return match_source(key, sources.values())
-    if source_id not in sources:
-        msg = f"--source is {source_id!r}, which is no source; use one of {', '.join(sources)}."
-        raise ConfigurationError(msg)
-    return sources[source_id]
 
 
 def _print_tables(told: dict[str, Any]) -> None:

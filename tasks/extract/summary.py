@@ -39,7 +39,7 @@ def summarise(
 
     Of two files that hold one station's instant, the later version is kept, as in transform.
     """
-    merged = {name: _merge(parts) for name, parts in _group(harvest.parts).items()}
+    merged = _merge(harvest.parts)
     kept = sum(frame.height for frame in merged.values())
     tally = sum((one.tally for one in harvest.outcomes), Tally())
     duplicate = tally.duplicate + tally.kept - kept
@@ -62,15 +62,11 @@ def summarise(
     }
 
 
-def _group(parts: Iterable[Part]) -> dict[str, list[Part]]:
-    groups: defaultdict[str, list[Part]] = defaultdict(list)
+def _merge(parts: Iterable[Part]) -> dict[str, pl.DataFrame]:
+    groups: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
     for part in parts:
-        groups[part.source_id].append(part)
-    return groups
-
-
-def _merge(parts: Iterable[Part]) -> pl.DataFrame:
-    return keep_latest(pl.concat([pl.read_ipc(part.path) for part in parts], how="diagonal"))
+        groups[part.source_id].append(pl.read_ipc(part.path))
+    return {name: keep_latest(pl.concat(all_, how="diagonal")) for name, all_ in groups.items()}
 
 
 def _list_series(frame: pl.DataFrame, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:

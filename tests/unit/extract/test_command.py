@@ -55,9 +55,9 @@ def test_the_same_content_in_two_files_is_kept_once(
     [
         (["{table}"], 2, "No source matches"),
         (["{table}", "--source", "nobody"], 2, "'nobody', which is no source; use one of eco2mix"),
-        (["{table}", "--source", "wunderground", "--first-day", "1/10/24"], 2, "YYYY-MM-DD"),
-        (["{table}.gone"], 2, "is no file"),
-        ([], 2, "No file is named"),
+        (["{table}", "--source", "wunderground", "--first-day", "1/10/24"], 2, "into date"),
+        (["{table}.gone"], 2, "does not exist"),
+        ([], 2, "requires an argument"),
         (["{table}", "--sorce", "x"], 2, "--sorce"),
         (["{table}", "--source", "wunderground"], 1, "no_station"),
     ],
