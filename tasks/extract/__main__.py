@@ -46,7 +46,7 @@ def inspect_files(
         file: A file as Airbyte or a download left it.
         files: More of them.
         source: Id of the source, whatever the path says; default: by the globs of the sources.
-        first_day: Local date (YYYY-MM-DD) of the first record, for files that carry times without a date.
+        first_day: Local date of the first record (YYYY-MM-DD), where only times are carried.
         json: Print one JSON document instead of tables.
     """
     settings = load_settings()

@@ -48,6 +48,34 @@ def test_reading_distinct_texts_once_equals_reading_each(texts: list[str | None]
     assert mapped.to_list() == [None if text is None else len(text) for text in texts]
 
 
+@given(
+    st.lists(
+        st.none()
+        | st.from_regex(r"[-+.0-9eE]{0,5}[ \u00a0]?(°F|°f|mph|°C|F)?|nan|-inf", fullmatch=True),
+        max_size=12,
+    )
+)
+def test_reading_a_column_at_once_equals_reading_each_text(texts: list[str | None]):
+    source = SOURCES["wunderground"]
+    frame = pl.DataFrame({"air_temperature": pl.Series(texts, dtype=pl.String)})
+    typed, faults = read_cells(frame.with_row_index("line"), source)
+    suffixes = source.fields["air_temperature"].suffixes
+    missing = {None, *map(str.casefold, source.missing)}
+    folded = [text and text.strip().casefold() for text in texts]
+    each = [
+        (None, None) if text in missing else read_number(text or "", suffixes) for text in folded
+    ]
+    assert typed["air_temperature"].to_list() == [value for value, _ in each]
+    assert [fault.rule for fault in faults] == [rule for _, rule in each if rule]
+
+
+def test_a_number_that_means_missing_is_no_value():
+    source = SOURCES["wunderground"].model_copy(update={"missing": ("-999",)})
+    frame = pl.DataFrame({"line": [1, 2], "air_temperature": ["-999", "50.1 °F"]})
+    typed, faults = read_cells(frame, source)
+    assert (typed["air_temperature"].to_list(), faults) == ([None, 50.1], [])
+
+
 def test_directions_are_sixteen_points_and_spelled_out_cardinals():
     points = ["N", "North", "NNE", "East", "SSW", "West", "NNW", "--", "Up"]
     readings = read(lines(row(f"00:{at:02d}:00", Wind=point) for at, point in enumerate(points)))

@@ -24,6 +24,8 @@ LAST = line(row("00:09:00")) + b"\n"
         pytest.param(b'"text"', "bad_json", id="text"),
         pytest.param(b"null", "bad_json", id="null"),
         pytest.param(b'{"_airbyte_data": 7}', "bad_json", id="data is no object"),
+        pytest.param(GOOD.strip() + b"}", "bad_json", id="a brace too many"),
+        pytest.param(GOOD.strip()[:-1], "bad_json", id="a brace too few"),
         pytest.param(line(row()) + line(row()), "bad_json", id="two on a line"),
         pytest.param(b'{"_airbyte_data": {"Time": "\xff"}}', "bad_utf8", id="no UTF-8"),
         pytest.param(b'{"a": "\\ud800"}', "bad_json", id="half a surrogate pair"),
@@ -35,6 +37,23 @@ def test_a_bad_line_costs_itself(bad: bytes, rule: str):
     assert (readings.tally.read, readings.tally.kept) == (3, 2)
     assert rules(readings) == [(rule, 2, None)]
     assert readings.frame["line"].to_list() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(line(row("00:09:00"), _airbyte_generation_id=12), id="wider envelope"),
+        pytest.param(line(row("00:09:00") | {"Note": {"a": {}}}), id="deeper data"),
+        pytest.param(LAST.replace(b": {", b":{").strip(), id="no blanks"),
+        pytest.param(LAST.strip() + b" ", id="blank at the end"),
+        pytest.param(LAST.replace(b"}}\n", b'}, "_airbyte_z": {"a": {}}}'), id="data is not last"),
+        pytest.param(line(row("00:09:00", Note='"_airbyte_data": {')), id="an envelope in a text"),
+    ],
+)
+def test_lines_of_any_shape_give_the_same_records(other: bytes):
+    readings = read(GOOD + other + b"\n" + GOOD.replace(b"00:04", b"00:14"))
+    assert (readings.frame["line"].to_list(), readings.tally.kept) == ([1, 2, 3], 3)
+    assert values(readings, "air_temperature") == [56.2] * 3
 
 
 def test_a_bad_first_line_does_not_hide_that_the_rest_is_json():
