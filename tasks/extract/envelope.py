@@ -7,7 +7,7 @@ Source: https://docs.airbyte.com/integrations/destinations/s3
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -20,6 +20,9 @@ from tasks.extract.declaration import Source
 
 DATA: Final = "_airbyte_data"
 LINE: Final = "@line"
+
+_EXCUSES: Final = ("errors", "error", "message")
+"""Where providers say why an answer holds no records: InfoClimat's `"errors": ["key expired"]`."""
 
 Record = dict[str, Any]
 
@@ -82,43 +85,55 @@ def read_values(values: Iterable[tuple[int, object]], source: Source) -> Batch:
     for line, value in values:
         try:
             payload = open_envelope(value)
-            rows += [{**record, LINE: line} for record in _list_records(payload, source)]
+            found = _list_records(payload, source)
             stations += _list_stations(payload, source)
         except ValueError as error:
             rejects.append(_reject(line, value, error))
+            continue
+        for beside, record in found:
+            try:
+                rows.append({**_open_text(record), **beside, LINE: line})
+            except ValueError as error:
+                rejects.append(_reject(line, record, error))
     return _tabulate(rows, source)._replace(rejects=rejects, stations=stations)
 
 
-def _list_records(payload: Record, source: Source) -> Iterator[Record]:
-    """Give the records of one opened envelope: itself, or those at the declared path."""
-    if source.records is None:
-        yield payload
-        return
+def _list_records(payload: Record, source: Source) -> list[tuple[Record, object]]:
+    """Give what stands beside each record, and the record, unopened: the payload, or by its path.
+
+    Raises:
+        ValueError: there is none, and the provider says why, or nothing at the path.
+    """
+    if (rule := source.records) is None:
+        return [({}, payload)]
     airbyte = {name: value for name, value in payload.items() if name.startswith("_airbyte_")}
-    found = _follow(payload, source.records.path)
-    by_station = found if isinstance(found, Mapping) else {None: found}
-    for station, rows in by_station.items():
-        if station not in source.records.ignore:
-            yield from ({STATION_KEY: station, **_open_text(row), **airbyte} for row in rows)
+    found = _follow(payload, rule.path)
+    by_station = found if isinstance(found, Mapping) else {None: found or []}
+    listed = [
+        ({STATION_KEY: station, **airbyte}, record)
+        for station, rows in by_station.items()
+        if station not in rule.ignore
+        for record in (rows if isinstance(rows, list) else [rows])
+    ]
+    told = {name: payload[name] for name in _EXCUSES if payload.get(name)}
+    if found is None or (told and not listed):
+        msg = f"no records at {rule.path!r}; the provider says {told or 'nothing'}"
+        raise NoRecordError(msg)
+    return listed
 
 
 def _list_stations(payload: Record, source: Source) -> list[dict[str, Any]]:
     rule = source.records
-    if rule is None or rule.stations is None or rule.stations not in payload:
-        return []
-    found = _follow(payload, rule.stations)
-    return [dict(station) for station in found if isinstance(station, Mapping)]
+    found = _follow(payload, rule.stations) if rule and rule.stations else None
+    return [dict(station) for station in found or () if isinstance(station, Mapping)]
 
 
-def _follow(payload: Record, path: str) -> Mapping[str, list[Any]] | list[Any]:
+def _follow(payload: Record, path: str) -> Mapping[str, Any] | list[Any] | None:
     found: Any = payload
     for step in path.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None
         found = parse_json(found) if isinstance(found, str) else found
-    if not isinstance(found, Mapping | list):
-        msg = f"no records at {path!r}"
-        raise NoRecordError(msg)
-    return found
+    return found if isinstance(found, Mapping | list) else None
 
 
 def _reject(line: int, value: object, error: ValueError) -> Reject:

@@ -146,6 +146,24 @@ def test_a_station_that_is_only_the_key_of_its_rows_is_known():
     assert readings.frame["station_id"].to_list() == ["infoclimat:07015"]
 
 
+@pytest.mark.parametrize("odd", [None, "", 5, False, [1]])
+def test_an_odd_row_among_the_records_costs_itself(odd: object):
+    good = infoclimat()["hourly"]["00052"]
+    for hourly in ({"00052": [odd, *good]}, {"00052": good, "z": odd}, [*good, odd]):
+        readings = read(line(infoclimat(hourly=hourly)), "infoclimat")
+        assert (readings.tally.kept, dict(readings.tally.rejected)) == (1, {"bad_json": 1})
+
+
+def test_an_answer_that_describes_no_station_is_read():
+    assert read(line(infoclimat(stations=None)), "infoclimat").tally.kept == 1
+
+
+@pytest.mark.parametrize("hourly", [None, [], {}, {"_params": []}])
+def test_an_answer_without_records_is_refused_in_the_providers_words(hourly: object):
+    answer = infoclimat(hourly=hourly, errors=["key expired"])
+    assert "key expired" in (read(line(answer), "infoclimat").reason or "")
+
+
 def test_an_answer_without_records_is_rejected_with_its_line():
     readings = read(line({"status": "error"}) + b"\n" + line(infoclimat()), "infoclimat")
     assert rules(readings) == [("bad_json", 1, None)]
