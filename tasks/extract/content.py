@@ -2,6 +2,7 @@
 
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections import deque
@@ -12,10 +13,11 @@ from typing import Final
 import fastexcel
 import polars as pl
 
+from tasks.common.contracts import RAW_LIMIT
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
 from tasks.common.objects import decompress_chunks
-from tasks.extract.blocks import Batch, Limits
-from tasks.extract.columns import find_columns
+from tasks.extract.blocks import Batch, Limits, Reject
+from tasks.extract.columns import Columns, find_columns
 from tasks.extract.declaration import Source
 from tasks.extract.delimited import read_delimited
 from tasks.extract.envelope import LINE, name_roles
@@ -24,6 +26,10 @@ from tasks.extract.ndjson import read_json
 ZIP: Final = b"PK\x03\x04"
 OLE: Final = b"\xd0\xcf\x11\xe0"
 """First bytes of .xlsx (a zip) and of true .xls (RTE's `.xls` are tab-separated text)."""
+
+_MOST_CELLS, _MOST_COLUMNS, _TITLE_ROWS = 20_000_000, 500, 5
+_REFERENCE: Final = re.compile(rb"""\br=["']([A-Z]{0,3})(\d{1,7})["']""")
+"""Where a row or a cell of a sheet stands: `<row r="2">`, `<c r="XFD1048576">`."""
 
 _DAMAGES: Final = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
@@ -62,7 +68,7 @@ def _looks_like_json(head: bytes) -> bool:
 
 
 def read_workbook(body: bytes, source: Source) -> Iterator[Batch]:
-    """Read every sheet that has a declared variable; `line` is the row of the sheet, from 1.
+    """Read every sheet; `line` is its row, from 1. Without a declared variable, rows are rejected.
 
     Blank rows stay, since they separate days; nothing is inferred, since times without a date
     come as 1899-12-31 00:04:00 and numbers carry their unit as text.
@@ -74,6 +80,7 @@ def read_workbook(body: bytes, source: Source) -> Iterator[Batch]:
         sheets = pl.read_excel(
             io.BytesIO(body),
             sheet_id=0,
+            has_header=False,
             infer_schema_length=0,
             drop_empty_rows=False,
             raise_if_empty=False,
@@ -82,11 +89,37 @@ def read_workbook(body: bytes, source: Source) -> Iterator[Batch]:
         msg = f"No readable workbook ({error}); land it again."
         raise CorruptObjectError(msg) from error
     for name, sheet in sheets.items():
-        columns = find_columns(sheet.columns, source)
-        if columns.found.keys() & source.fields.keys():
-            row = pl.int_range(2, sheet.height + 2, eager=True).alias(LINE)
-            frame = name_roles(sheet.with_columns(row), columns)
-            yield Batch(frame.with_columns(pl.lit(name).alias("@sheet")), unknown=columns.unknown)
+        numbered = sheet.with_row_index(LINE, 1)
+        for at, header in enumerate(sheet.head(_TITLE_ROWS).rows()):
+            columns = find_columns(filter(None, header), source)
+            if columns.found.keys() & source.fields.keys():
+                yield _read_sheet(name, numbered[at + 1 :], header, columns)
+                break
+        else:
+            yield Batch(pl.DataFrame(schema={"line": pl.UInt32}), _reject_sheet(name, numbered))
+
+
+def _read_sheet(
+    name: str, rows: pl.DataFrame, header: tuple[str | None, ...], columns: Columns
+) -> Batch:
+    """Name the columns of a sheet by its header; of two of one name, the first counts."""
+    places = {text: at for at, text in reversed([*enumerate(header, 1)]) if text}
+    named = rows.select(LINE, *(rows[:, at].alias(text) for text, at in places.items()))
+    frame = name_roles(named, columns).with_columns(pl.lit(name).alias("@sheet"))
+    return Batch(frame, unknown=columns.unknown)
+
+
+def _reject_sheet(name: str, numbered: pl.DataFrame) -> list[Reject]:
+    """Reject every row that holds something, below the first, which ought to be the header."""
+    texts = pl.exclude(LINE)
+    filled = numbered.filter(pl.any_horizontal(pl.lit(value=False), texts.is_not_null()))
+    if filled.is_empty():
+        return []
+    header = ", ".join(filter(None, filled.drop(LINE).row(0)))
+    reason = f"sheet {name!r}: none of its columns is a declared variable: {header}"[:RAW_LIMIT]
+    raw = pl.struct(texts).struct.json_encode().str.head(RAW_LIMIT).alias("raw")
+    told = filled[1:].select(LINE, raw).iter_rows()
+    return [Reject("no_known_column", line, None, reason, text) for line, text in told]
 
 
 def open_zip(body: bytes, limits: Limits) -> bytes | None:
@@ -103,9 +136,33 @@ def open_zip(body: bytes, limits: Limits) -> bytes | None:
                 msg = f"Unzips to {size} bytes, more than {limits.object_bytes} (MAX_OBJECT_MIB)."
                 raise OversizedObjectError(msg)
             if "[Content_Types].xml" in archive.namelist():
+                for name in archive.namelist():
+                    _check_sheet(name, archive.read(name) if name.endswith(".xml") else b"")
                 return None
             (member,) = archive.infolist()
             return archive.read(member)
     except _DAMAGES as error:
         msg = f"No readable zip of one file ({error}); land it again."
         raise CorruptObjectError(msg) from error
+
+
+def _check_sheet(name: str, xml: bytes) -> None:
+    """Refuse a sheet that would be spread out beyond memory: one cell far off is enough.
+
+    Raises:
+        OversizedObjectError: it has too many columns, or rows times columns.
+    """
+    rows = max((int(found[2]) for found in _REFERENCE.finditer(xml)), default=0)
+    letters = {found[1] for found in _REFERENCE.finditer(xml)}
+    columns = max(map(_number_column, letters), default=0)
+    if columns > _MOST_COLUMNS or rows * columns > _MOST_CELLS:
+        msg = (
+            f"Sheet {name!r} spans {rows} rows and {columns} columns, more than {_MOST_COLUMNS} "
+            f"columns or {_MOST_CELLS} cells; delete what lies outside its table."
+        )
+        raise OversizedObjectError(msg)
+
+
+def _number_column(letters: bytes) -> int:
+    """Give the number of a column: A is 1, XFD 16384."""
+    return sum((letter - 64) * 26**at for at, letter in enumerate(reversed(letters)))

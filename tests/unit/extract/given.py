@@ -59,16 +59,20 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(line(data) + b"\n" for data in rows)
 
 
-def workbook(sheets: Mapping[str, list[list[Any]]]) -> bytes:
-    """A native workbook: cells as given, times as text or numbers."""
+def workbook(
+    sheets: Mapping[str, list[list[Any]]], cells: Mapping[tuple[int, int], Any] | None = None
+) -> bytes:
+    """A native workbook: rows as given, times as text or numbers, and single cells."""
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(
         buffer, {"in_memory": True, "default_date_format": "hh:mm:ss"}
     ) as book:
         for name, rows in sheets.items():
             sheet = book.add_worksheet(name)
-            for number, cells in enumerate(rows):
-                sheet.write_row(number, 0, cells)
+            for number, row_cells in enumerate(rows):
+                sheet.write_row(number, 0, row_cells)
+            for place, value in (cells or {}).items():
+                sheet.write(*place, value)
     return buffer.getvalue()
 
 

@@ -174,10 +174,26 @@ def test_an_archive_that_cannot_be_opened_is_refused_whole(body: bytes, rule: st
     assert readings.is_refused
 
 
-def test_a_sheet_without_declared_columns_is_passed_over():
+def test_rows_of_a_sheet_without_declared_columns_are_rejected_by_its_name():
     table = [["Time", "Temperature"], [], ["00:04:00", "56.8\u00a0°F"]]
-    body = workbook({"011024": table, "Notes": [["Legend"], ["by hand"]]})
-    assert instants(read(body, key="ITESTA12.xlsx")) == ["2024-09-30T22:04"]
+    notes = [["Legend"], ["by hand"], [], ["by me"]]
+    readings = read(workbook({"011024": table, "Notes": notes, "": []}), key="ITESTA12.xlsx")
+    assert instants(readings) == ["2024-09-30T22:04"]
+    assert rules(readings) == [("no_known_column", 2, None), ("no_known_column", 4, None)]
+    assert "sheet 'Notes'" in readings.quarantine["reason"][0]
+
+
+def test_a_title_above_the_header_hides_no_row():
+    table = [["Lille, autumn"], [], ["Time", "Temperature"], ["00:04:00", "56.8\u00a0°F"]]
+    readings = read(workbook({"011024": table}), key="ITESTA12.xlsx")
+    assert (instants(readings), readings.frame["line"].to_list()) == (["2024-09-30T22:04"], [4])
+
+
+@pytest.mark.parametrize(("row", "column"), [(1048575, 16383), (3, 500), (1048575, 19)])
+def test_a_cell_far_off_is_refused_before_its_sheet_is_spread_out(row: int, column: int):
+    table: list[list[object]] = [["Time", "Temperature"], ["00:04:00", "56.8\u00a0°F"]]
+    body = workbook({"011024": table}, {(row, column): 1})
+    assert rules(read(body, key="ITESTA12.xlsx")) == [("oversized_object", None, None)]
 
 
 def test_a_workbooks_own_times_and_numbers_are_read():
