@@ -82,7 +82,7 @@ def _fetch(ref: ObjectRef) -> bytes:
 
 
 def _print_tables(told: dict[str, Any]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 140, markup=False)
     counts = ("read", "kept", "blank", "duplicate", "rejected")
     console.print(", ".join(f"{name} {told[name] or 0}" for name in counts))
     for one in told["objects"]:

@@ -156,8 +156,16 @@ def _divide(whole: Batch, source: Source, origin: Origin) -> ObjectReadings:
         quarantine=origin.stamp(rejects),
         cells=Counter(reject.rule for reject in rejects if reject.column is not None),
         stations=whole.stations,
-        reason=f"new columns: {', '.join(whole.unknown)}" if whole.unknown else None,
+        reason="; ".join(_list_news(whole, tally)) or None,
     )
+
+
+def _list_news(whole: Batch, tally: Tally) -> Iterator[str]:
+    """Say what an operator would want to know of an object that was read."""
+    if whole.unknown:
+        yield f"new columns: {', '.join(whole.unknown)}"
+    if tally.read == tally.blank:
+        yield "every record is blank"
 
 
 def _judge(bad: pl.DataFrame, names: list[str]) -> Iterator[Reject]:

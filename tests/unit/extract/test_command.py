@@ -75,6 +75,16 @@ def test_what_is_wrong_is_said_and_the_exit_code_says_whose_fault(
     assert said in (shown.out + shown.err).replace("\n", " ")
 
 
+def test_brackets_in_a_name_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    place = tmp_path / "week [red].jsonl"
+    station = {"id_station": "[bold]07", "dh_utc": "2024-10-05 00:00:00", "temperature": "6.4"}
+    place.write_bytes(lines([{"hourly": [station]}]))
+    assert main([str(place), "--source", "infoclimat"]) == 0
+    shown = capsys.readouterr().out
+    assert "week [red].jsonl: " in shown
+    assert "infoclimat:[bold]07:air_temperature" in shown
+
+
 def test_the_real_answer_of_infoclimat_is_kept_whole(capsysbinary: pytest.CaptureFixture[bytes]):
     code, told = run(capsysbinary, require_shared_data() / "weather/airbyte_infoclimat.jsonl")
     stations = {series_id.split(":")[1] for series_id in told["series"]}

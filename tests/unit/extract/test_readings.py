@@ -59,6 +59,12 @@ def test_a_record_repeated_word_for_word_is_a_duplicate():
     assert (readings.tally.kept, readings.tally.duplicate) == (2, 1)
 
 
+def test_an_object_of_blank_records_alone_is_told_of():
+    timed = BLANK | {"Time": "00:04:00"}
+    assert read(lines([BLANK, timed])).reason == "every record is blank"
+    assert read(lines([timed, row("00:09:00")])).reason is None
+
+
 def test_readings_are_sorted_whatever_the_order_of_the_object():
     rows = [row(f"{t}", Date="2024-10-01") for t in ("12:00:00", "00:04:00", "06:00:00")]
     readings = read(lines(rows))
