@@ -2,10 +2,11 @@
 
 import atexit
 import hashlib
+import math
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ from tasks.extract.readings import ObjectReadings, is_disk_full, read_object, re
 
 _MIB: Final = 1 << 20
 _WORKERS: Final = 2
+_MOVED_DEGREES: Final = 0.001
+"""A station found farther than this, 100 m, from its place in an earlier object has moved."""
 
 
 class Harvest(NamedTuple):
@@ -78,13 +81,32 @@ def harvest_objects(
         all_ = list(pool.map(gather, range(len(unread)), *zip(*unread, strict=True)))
     stations = pl.concat([STATIONS.to_frame(), *(one.stations for one in all_)])
     return Harvest(
-        outcomes=[outcome for one in all_ for outcome in one.outcomes],
+        outcomes=list(_note_moves(all_)),
         parts=[part for one in all_ for part in one.parts],
         quarantine=pl.concat([QUARANTINE.to_frame(), *(one.quarantine for one in all_)]),
-        stations=stations.unique("station_id", keep="last", maintain_order=True),
+        stations=stations.group_by("station_id", maintain_order=True).agg(
+            pl.all().drop_nulls().last()  # what was said last, and a null never erases
+        ),
         cells=sum((one.cells for one in all_), Counter()),
         scratch=scratch,
     )
+
+
+def _note_moves(all_: Iterable[Harvest]) -> Iterator[ObjectOutcome]:
+    """Give the outcomes; one that puts a station elsewhere than one before says so."""
+    places: dict[str, list[float]] = {}
+    for one in all_:
+        (outcome,) = one.outcomes
+        news = [outcome.reason] if outcome.reason else []
+        told = one.stations.select("station_id", "latitude", "longitude").drop_nulls()
+        for station, *place in told.iter_rows():
+            before = places.get(station, place)
+            if math.dist(place, before) > _MOVED_DEGREES:
+                news.append(
+                    f"station {station} moved from {before} to {place} (latitude, longitude)"
+                )
+            places[station] = place
+        yield replace(outcome, reason="; ".join(news) or None)
 
 
 @contextmanager

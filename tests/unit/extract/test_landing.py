@@ -143,6 +143,20 @@ def test_a_wrong_source_file_stops_the_run_before_anything_is_read(lake: Path):
         harvest(lake, sources_dir=str(lake / "sources"))
 
 
+def test_a_station_that_moves_between_two_objects_is_told_of_once(tmp_path: Path):
+    hourly = [{"dh_utc": "2024-10-05 00:00:00", "temperature": "6.4"}]
+    for name, latitude in {"a": 50.0, "b": 50.0001, "c": 51.0, "d": None}.items():
+        station = {"id": "07015", "name": "Lille", "latitude": latitude, "longitude": 3.0}
+        answer = {"stations": [station], "hourly": {"07015": hourly}}
+        put(tmp_path, f"infoclimat_{name}.jsonl", lines([answer]))
+    found = harvest(tmp_path)
+    moved = (
+        "station infoclimat:07015 moved from [50.0001, 3.0] to [51.0, 3.0] (latitude, longitude)"
+    )
+    assert [one.reason for one in found.objects] == [None, None, moved, None]
+    assert found.stations["latitude"].to_list() == [51.0]
+
+
 @pytest.fixture
 def _quiet() -> Iterator[None]:
     with disable_run_logger():
