@@ -155,7 +155,8 @@ def test_an_odd_row_among_the_records_costs_itself(odd: object):
 
 
 def test_an_answer_that_describes_no_station_is_read():
-    assert read(line(infoclimat(stations=None)), "infoclimat").tally.kept == 1
+    tally = read(line(infoclimat(stations=None)), "infoclimat").tally
+    assert (tally.kept, dict(tally.rejected)) == (1, {})
 
 
 @pytest.mark.parametrize("hourly", [None, [], {}, {"_params": []}])
