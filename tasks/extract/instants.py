@@ -11,12 +11,14 @@ from tasks.extract.blocks import RefusedError
 from tasks.extract.declaration import TimeRule
 from tasks.extract.identity import Origin
 
+YEARS: Final = (1900, 2199)
+"""First and last year of which records are read."""
+
 _CONTINUATION: Final = re.compile(r"_\d{13}_[1-9]\d*\.")
 """A later part of one Airbyte sync (`2025_09_21_1758483200407_1.csv`) starts on no known day."""
 
 _BACKWARDS: Final = timedelta(hours=1)
 """A clock that goes back by more has begun a new day; by less, it is the autumn hour, or late."""
-
 
 _REPEATED: Final = timedelta(minutes=20)
 """Within the autumn hour, a clock that goes back by as much is in it for the second time."""
@@ -25,10 +27,13 @@ _REPEATED: Final = timedelta(minutes=20)
 def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.DataFrame:
     """Add `at` (UTC; null: unreadable) and `is_nonexistent` (a local time the clocks skipped).
 
+    A time outside `YEARS` is unreadable. A date alone is its midnight, if no clock is declared.
+
     Rows stand in the order of the object; a row that is blank and has no time separates days.
 
     Raises:
-        RefusedError: undated; the object offers no date; today and Airbyte's clock are never used.
+        RefusedError: undated; the object offers no date, or no time of day where one is declared;
+            neither today nor Airbyte's clock nor midnight is put in its place.
     """
     filled = {role for role in frame.columns if role.startswith("@") and frame[role].count()}
     if rule.instant and "@instant" in filled:
@@ -36,6 +41,10 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.
     clock = None
     if rule.clock and "@clock" in filled:
         clock = _read_clock(frame["@clock"], rule.clock.formats)
+    elif rule.clock:
+        wanted = ", ".join(rule.clock.columns)
+        msg = f"no column of the time of day is filled; one of {wanted} is declared"
+        raise RefusedError("undated", msg)
     if rule.date and "@date" in filled:
         days = _read_days(frame["@date"], rule.date.formats, rule.zone)
     elif clock is not None and "@sheet" in filled and (found := _read_sheets(frame, rule)):
@@ -87,7 +96,7 @@ def _read_sheets(frame: pl.DataFrame, rule: TimeRule) -> dict[str, date] | None:
     None when the names are no dates at all.
     """
     names = frame["@sheet"].unique(maintain_order=True)
-    readings = [names.str.to_date(format_, strict=False) for format_ in rule.sheets]
+    readings = [_clip(names.str.to_date(format_, strict=False)) for format_ in rule.sheets]
     dated = [days for days in readings if days.null_count() == 0]
     for days in dated:
         if (days.diff().drop_nulls() == timedelta(days=1)).all():
@@ -104,7 +113,7 @@ def _find_first_day(rule: TimeRule, origin: Origin) -> pl.Series:
     days = [origin.first_day]
     if not _CONTINUATION.search(origin.key):
         named = ((re.search(pattern, origin.key), form) for pattern, form in rule.path.items())
-        days += [_parse(pl.Series([found[1]]), form)[0] for found, form in named if found]
+        days += [_clip(_parse(pl.Series([found[1]]), form))[0] for found, form in named if found]
         globs = sorted(rule.first_days, key=len, reverse=True)
         days += [rule.first_days[glob] for glob in globs if fnmatchcase(origin.key, glob)]
     day = next((day for day in days if day is not None), None)
@@ -129,7 +138,14 @@ def _count_days(frame: pl.DataFrame, clock: pl.Series) -> pl.Series:
     return (begun.cum_sum().cast(pl.Int64) * 86_400_000_000).cast(pl.Duration("us"))
 
 
-def _localise(frame: pl.DataFrame, local: pl.Series, rule: TimeRule) -> pl.DataFrame:
+def _clip(times: pl.Series) -> pl.Series:
+    """Empty what no record is of, and Python may not hold: 0001-01-01 stands for "unknown"."""
+    is_possible = times.dt.year().is_between(*YEARS)
+    return times.zip_with(is_possible, pl.Series([None], dtype=times.dtype))
+
+
+def _localise(frame: pl.DataFrame, times: pl.Series, rule: TimeRule) -> pl.DataFrame:
+    local = _clip(times)
     if local.dtype == pl.Datetime("us", "UTC"):
         return frame.with_columns(local.alias("at"), is_nonexistent=pl.lit(value=False))
     at = local.dt.replace_time_zone(rule.zone, ambiguous="null", non_existent="null")

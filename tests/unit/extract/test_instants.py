@@ -181,3 +181,26 @@ def test_a_daily_value_stands_at_local_midnight():
 def test_airbytes_instant_is_never_a_records_time():
     readings = read(line(row(), _airbyte_extracted_at=1728345600000), key=BARE)
     assert readings.is_refused
+
+
+@pytest.mark.parametrize("clock", ["", "Heures\t"])
+def test_no_time_of_day_is_made_up_where_one_is_declared(clock: str):
+    header = f"Périmètre\tNature\tDate\t{clock}Consommation\t"
+    rows = ["2018-01-01\t\t1", "2018-01-01\t\t2"] if clock else ["2018-01-01\t1", "2018-01-01\t2"]
+    readings = read(demand(*rows, header=header), "eco2mix")
+    assert (readings.reason or "").startswith("undated: no column of the time of day is filled")
+    assert dict(readings.tally.rejected) == {"undated": 2}
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "+12000-01-01", "1899-12-31"])
+def test_a_day_of_no_possible_record_is_an_unreadable_time(day: str):
+    readings = read(demand(f"{day}\t23:30\t1", "2018-01-01\t23:30\t2"), "eco2mix")
+    assert (instants(readings), rules(readings)) == (
+        ["2018-01-01T22:30"],
+        [("unreadable_time", 2, None)],
+    )
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_first_day_of_no_possible_record_dates_none(day: date):
+    assert dict(read(lines([row()]), first_day=day).tally.rejected) == {"unreadable_time": 1}
