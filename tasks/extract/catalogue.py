@@ -1,10 +1,11 @@
 """The declared sources: loaded, checked, and matched to object keys."""
 
 import hashlib
+import reprlib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
@@ -13,10 +14,19 @@ from tasks.common.errors import ConfigurationError
 from tasks.common.results import SourceFacts
 from tasks.extract.declaration import Source
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 SHIPPED: Final = Path(__file__).with_name("sources")
 """Folder of the sources that come with the project."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that names no key twice; in Python, as libyaml crashes on ten thousand brackets."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            msg = f"key {twice[0]!r} stands twice"
+            raise yaml.MarkedYAMLError(problem=msg, problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def load_sources(further: Path | None = None) -> dict[str, Source]:
@@ -30,7 +40,7 @@ def load_sources(further: Path | None = None) -> dict[str, Source]:
         msg = f"SOURCES_DIR is {str(further)!r}, which is no folder; create it or unset it."
         raise ConfigurationError(msg)
     folders = [SHIPPED, *([further] if further else [])]
-    sources = [load_source(path) for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    sources = [load_source(path) for folder in folders for path in sorted(folder.glob("*.y*ml"))]
     return {source.id: source for source in sources}
 
 
@@ -43,11 +53,11 @@ def load_source(path: Path) -> Source:
     try:
         declared = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
         source = Source.model_validate(declared)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        msg = f"Source file {path} is not readable YAML: {error}; correct it or take it away."
-        raise ConfigurationError(" ".join(msg.split())) from None
     except ValidationError as error:
         raise ConfigurationError(_explain(path, error)) from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        msg = f"Source file {path} is not readable YAML: {error}; correct it or take it away."
+        raise ConfigurationError(" ".join(msg.split())) from None
     if source.id != path.stem:
         msg = f"Source file {path}: id is {source.id!r}; name the file {source.id}.yaml."
         raise ConfigurationError(msg)
@@ -56,13 +66,13 @@ def load_source(path: Path) -> Source:
 
 def _explain(path: Path, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(step) for step in first["loc"]) or "the whole file"
-    text = str(first["msg"]).removeprefix("Value error, ")
+    where = ".".join(str(step) for step in first["loc"] if step != "[key]") or "the whole file"
+    text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
         text = "is no key of the vocabulary; see docs/reference/sources.md"
-    value = repr(first["input"])
+    value = "" if first["type"] == "missing" else f"{reprlib.repr(first['input'])[:200]}: "
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"Source file {path}, key {where}: {value[:200]}: {text}{more}."
+    return f"Source file {path}, key {where}: {value}{text}{more}."
 
 
 def hash_source(source: Source) -> str:

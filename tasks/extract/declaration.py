@@ -6,52 +6,27 @@ are the same, and a `?` in the file stands for any one character (a spreadsheet'
 """
 
 import datetime as dt
-import re
 from typing import Annotated, Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from tasks.common.contracts import VARIABLES, convert_factor
 from tasks.common.errors import ConfigurationError
+from tasks.extract.words import Capture, Format, Names, Separator, Variable, Zone
 
 Decoder = Literal["number", "compass16", "resetting_counter"]
 
 MISSING: Final = ("", "-", "--", "---", "ND", "N/A", "null", "None")
 """Cell texts that mean: not measured."""
-
-
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        msg = "is no IANA time zone; write one like Europe/Paris or UTC"
-        raise ValueError(msg) from None
-    return name
-
-
-def _check_one_group(pattern: str) -> str:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        msg = f"is no regular expression ({error})"
-        raise ValueError(msg) from None
-    if groups != 1:
-        msg = f"has {groups} groups; put exactly one pair of parentheses around what is meant"
-        raise ValueError(msg)
-    return pattern
-
-
-Zone = Annotated[str, AfterValidator(_check_zone)]
-Capture = Annotated[str, AfterValidator(_check_one_group)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Declared(BaseModel):
@@ -81,7 +56,7 @@ class TextRule(Declared):
     """Where a text is found."""
 
     columns: Names = Field(description="Names the column has had, the preferred first.")
-    formats: Names = Field(
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
         description="strftime formats. One is chosen for a whole object, the one that reads most "
         "of its texts, so that day and month are never swapped from row to row."
     )
@@ -90,21 +65,22 @@ class TextRule(Declared):
 class TimeRule(Declared):
     """Where the instant of a record comes from: the first of these that the object offers.
 
-    An `instant` column; `date` and `clock` columns (a date alone is a day's midnight); a `clock`
-    column with the sheet's date; a `clock` column rolling over from the first day named by the
-    object's key, else by `first_days`. Without any of them the object is quarantined (undated).
+    An `instant` column; `date` and `clock` columns (`date` alone, which is its midnight, where no
+    clock is declared); a `clock` column with the sheet's date; a `clock` column rolling over from
+    the first day named by the object's key, else by `first_days`. Without any of them the object
+    is quarantined (undated).
     """
 
     zone: Zone = Field(description="IANA zone of times that carry no offset.")
     instant: TextRule | None = Field(default=None, description="Column with date and time.")
     date: TextRule | None = Field(default=None, description="Column with the local date.")
     clock: TextRule | None = Field(default=None, description="Column with the local time.")
-    sheets: tuple[str, ...] = Field(
+    sheets: tuple[Format, ...] = Field(
         default=(),
         description="Formats of a workbook's sheet names (or of _ab_sheet_name). A format counts "
         "only if the sheets are consecutive days under it: 011024 would else read both ways.",
     )
-    path: dict[Capture, str] = Field(
+    path: dict[Capture, Format] = Field(
         default_factory=dict,
         description="First days that keys name: regular expression with a group, and its format.",
     )
@@ -192,8 +168,8 @@ class Source(Declared):
         default=1, ge=1, le=9999, description="Raise it when the same text means another value."
     )
     records: RecordsRule | None = Field(default=None, description="Only for nested JSON.")
-    separators: tuple[str, ...] = Field(
-        default=("\t", ";", ","), description="Separators tried on delimited text."
+    separators: tuple[Separator, ...] = Field(
+        default=("\t", ";", ","), min_length=1, description="Separators tried on delimited text."
     )
     decimal_comma: bool = Field(default=False, description="Whether 18,92 is a number.")
     footer: tuple[str, ...] = Field(
@@ -208,7 +184,7 @@ class Source(Declared):
     )
     time: TimeRule = Field(description="Where the instant comes from.")
     maturity: MaturityRule | None = Field(default=None, description="Order of vintages.")
-    fields: dict[str, FieldRule] = Field(min_length=1, description="One entry per variable.")
+    fields: dict[Variable, FieldRule] = Field(min_length=1, description="One entry per variable.")
     ignore: tuple[str, ...] = Field(
         default=(),
         description="Globs of known columns that are not read; others are reported as new.",
@@ -216,16 +192,14 @@ class Source(Declared):
 
     @field_validator("fields")
     @classmethod
-    def _check_variables(cls, fields: dict[str, FieldRule]) -> dict[str, FieldRule]:
+    def _check_units(cls, fields: dict[str, FieldRule]) -> dict[str, FieldRule]:
         for name, rule in fields.items():
-            if name not in VARIABLES:
-                msg = f"{name!r} is no variable; use one of {', '.join(VARIABLES)}"
-                raise ValueError(msg)
             try:
                 convert_factor(rule.unit, VARIABLES[name].unit)
             except ConfigurationError as error:
-                msg = f"{name}.unit: {error}"
-                raise ValueError(msg) from None
+                fault = PydanticCustomError("unit", "{said}", {"said": str(error)})
+                where = InitErrorDetails(type=fault, loc=(name, "unit"), input=rule.unit)
+                raise ValidationError.from_exception_data("fields", [where]) from None
         return fields
 
     @field_validator("station")
@@ -234,5 +208,14 @@ class Source(Declared):
         given = [rule.value is not None, bool(rule.columns), rule.path is not None]
         if sum(given) != 1:
             msg = "needs exactly one of value, columns, path"
+            raise ValueError(msg)
+        return rule
+
+    @field_validator("time")
+    @classmethod
+    def _check_clock(cls, rule: TimeRule, info: ValidationInfo) -> TimeRule:
+        is_daily = info.data.get("step", dt.timedelta.max) >= dt.timedelta(days=1)
+        if rule.date and not rule.clock and not is_daily:
+            msg = "a date alone is of steps of a day or more; declare time.clock beside time.date"
             raise ValueError(msg)
         return rule

@@ -10,6 +10,7 @@ import polars as pl
 from tasks.extract.blocks import RefusedError
 from tasks.extract.declaration import TimeRule
 from tasks.extract.identity import Origin
+from tasks.extract.words import parse_times
 
 YEARS: Final = (1900, 2199)
 """First and last year of which records are read."""
@@ -60,21 +61,12 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.
 def _choose(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Read texts by the one format that reads most of them, the first of equals."""
     clean = texts.str.strip_chars()
-    best = _parse(clean, formats[0])
+    best = parse_times(clean, formats[0])
     for format_ in formats[1:]:
         if best.null_count() == texts.null_count():
             break
-        best = max(best, _parse(clean, format_), key=pl.Series.count)
+        best = max(best, parse_times(clean, format_), key=pl.Series.count)
     return best
-
-
-def _parse(texts: pl.Series, format_: str) -> pl.Series:
-    if format_.endswith("z"):
-        return texts.str.to_datetime(format_, time_unit="us", time_zone="UTC", strict=False)
-    has_time = "%H" in format_ or "%I" in format_
-    if has_time and "%d" in format_:
-        return texts.str.to_datetime(format_, time_unit="us", strict=False)
-    return (texts.str.to_time if has_time else texts.str.to_date)(format_, strict=False)
 
 
 def _read_days(texts: pl.Series, formats: tuple[str, ...], zone: str) -> pl.Series:
@@ -113,7 +105,9 @@ def _find_first_day(rule: TimeRule, origin: Origin) -> pl.Series:
     days = [origin.first_day]
     if not _CONTINUATION.search(origin.key):
         named = ((re.search(pattern, origin.key), form) for pattern, form in rule.path.items())
-        days += [_clip(_parse(pl.Series([found[1]]), form))[0] for found, form in named if found]
+        days += [
+            _clip(parse_times(pl.Series([found[1]]), form))[0] for found, form in named if found
+        ]
         globs = sorted(rule.first_days, key=len, reverse=True)
         days += [rule.first_days[glob] for glob in globs if fnmatchcase(origin.key, glob)]
     day = next((day for day in days if day is not None), None)

@@ -34,7 +34,7 @@ def write_source(folder: Path, **changes: object) -> Path:
         pytest.param({"licence": None}, ["licence", "None"], id="value"),
         pytest.param(
             {"fields": {"air_temperature": {"columns": ["t"], "unit": "celsius"}}},
-            ["air_temperature.unit", "'celsius'", "degC"],
+            ["key fields.air_temperature.unit: 'celsius': ", "degC"],
             id="unit",
         ),
         pytest.param(
@@ -44,7 +44,7 @@ def write_source(folder: Path, **changes: object) -> Path:
         ),
         pytest.param(
             {"fields": {"temperatur": {"columns": ["t"], "unit": "degC"}}},
-            ["temperatur", "air_temperature"],
+            ["key fields.temperatur: 'temperatur': is no variable", "air_temperature"],
             id="variable",
         ),
         pytest.param(
@@ -57,6 +57,28 @@ def write_source(folder: Path, **changes: object) -> Path:
             ["time.zone", "Europe/Lille", "IANA"],
             id="zone",
         ),
+        *(
+            pytest.param({"time": GOOD["time"] | {"zone": zone}}, ["time.zone", zone], id=zone)
+            for zone in ("localtime", "right/Europe/Paris")
+        ),
+        *(
+            pytest.param(
+                {"time": {"zone": "UTC", "date": {"columns": ["at"], "formats": [text]}}},
+                ["time.date.formats.0", repr(text), "is no strftime format"],
+                id=f"format {text!r}",
+            )
+            for text in ("", "day", "%Q", "%", "%m/%d", "%d/%m/%Y %H")
+        ),
+        *(
+            pytest.param({"separators": [text]}, ["separators.0", "one ASCII"], id=f"cut {text!r}")
+            for text in ("", "||", "é", '"')
+        ),
+        pytest.param(
+            {"time": {"zone": "UTC", "date": {"columns": ["at"], "formats": ["%Y-%m-%d"]}}},
+            ["key time: ", "time.clock beside"],
+            id="no clock",
+        ),
+        pytest.param({"separators": []}, ["separators", "at least 1"], id="no separator"),
         pytest.param({"time": {"zone": "UTC"}}, ["time", "names no column"], id="no time"),
         pytest.param({"station": {"value": 7015}}, ["station.value", "7015"], id="bare number"),
         pytest.param({"station": {}}, ["station", "exactly one"], id="no station"),
@@ -74,13 +96,35 @@ def test_a_wrong_word_is_refused_by_file_key_and_value(
         load_source(path)
     assert str(path) in str(refused.value)
     assert [word for word in said if word not in str(refused.value)] == []
+    assert not str(refused.value).endswith("..")
 
 
-def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path):
-    (tmp_path / "mine.yaml").write_text("id: [mine\nmatch: }")
-    with pytest.raises(ConfigurationError, match=r"mine\.yaml is not readable YAML") as refused:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id: [mine\nmatch: }", "is not readable YAML"),
+        ("time: {first_days: {'*': 2024-13-01}}", "month must be in 1..12"),
+        ("id: mine\nid: mine", "key 'id' stands twice"),
+        ("[" * 10_000, "recursion"),
+        ("secret: 1", "key id: Field required (and 8 more)."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path, text: str, said: str):
+    (tmp_path / "mine.yml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"mine\.yml") as refused:
         load_sources(tmp_path)
+    assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_aliases_multiply_is_not_written_out(tmp_path: Path):
+    lists = "".join(f", &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 7))
+    path = write_source(tmp_path)
+    path.write_text(f"{path.read_text()}bomb: [&a0 [x]{lists}]\n")
+    with pytest.raises(ConfigurationError, match="is no key") as refused:
+        load_sources(tmp_path)
+    assert "..." in str(refused.value)
+    assert len(str(refused.value)) < 500
 
 
 def test_a_further_source_is_added_and_one_of_a_shipped_id_replaces_it(tmp_path: Path):
