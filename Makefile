@@ -27,13 +27,17 @@ help: ## Show this list
 
 install: .venv/dev.stamp ## Install everything into .venv
 
-run: .venv/runtime.stamp ## Run the pipeline once; with nothing configured, on demo data
+# Prefect makes its own folder, but not the one above it.
+$(PREFECT_HOME):
+	@mkdir -p $@
+
+run: .venv/runtime.stamp | $(PREFECT_HOME) ## Run the pipeline once; with nothing configured, on demo data
 	@$(BIN)/python -m flows.forecast $(ARGS)
 
-serve: .venv/runtime.stamp ## Serve the flow to a Prefect server (set PREFECT_API_URL)
+serve: .venv/runtime.stamp | $(PREFECT_HOME) ## Serve the flow to a Prefect server (set PREFECT_API_URL)
 	@$(BIN)/python -m flows.forecast serve
 
-test: .venv/dev.stamp ## Check and test everything, on real servers
+test: .venv/dev.stamp | $(PREFECT_HOME) ## Check and test everything, on real servers
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
@@ -44,7 +48,7 @@ check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/lint-imports --no-cache > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 	@echo "format, lint, types and imports: fine"
 
-bench: .venv/dev.stamp ## Measure; ARGS="ingest --json" picks one
+bench: .venv/dev.stamp | $(PREFECT_HOME) ## Measure; ARGS="ingest --json" picks one
 	@$(BIN)/python -m tests.bench $(or $(ARGS),ingest)
 
 lock: ## Resolve the locks anew (needs uv)
