@@ -6,9 +6,19 @@ import os
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 
+import hypothesis
 import pytest
 
 from tasks.common.settings import Settings
+
+# The same examples everywhere, however busy the machine: a red run is a change's fault.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
 
 pytest_plugins = ["tests.fixtures.object_servers", "tests.fixtures.mongo_servers"]
 
