@@ -7,6 +7,7 @@ variable) and long from the history on (one row per series and instant). Every i
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -142,6 +143,12 @@ class Flag(IntEnum):
     FAIL = 4
     MISSING = 9
 
+
+MARKET_ZONE: Final = ZoneInfo("Europe/Paris")
+"""Local days, ISO weeks and holidays are those of this clock."""
+
+MANIFESTS: Final = "processed/v1/_manifests/"
+"""Where readers of the processed layer begin."""
 
 INSTANT: Final = pl.Datetime("us", "UTC")
 """Every instant in every frame."""

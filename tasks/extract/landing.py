@@ -5,14 +5,12 @@ from typing import Final, Literal, NamedTuple
 
 import orjson
 
+from tasks.common.contracts import MANIFESTS
 from tasks.common.errors import TerminalError
 from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ObjectOutcome
 from tasks.extract.catalogue import hash_source, match_source
 from tasks.extract.declaration import Source
-
-MANIFESTS: Final = "processed/v1/_manifests/"
-"""Where the processed layer lists the inputs it was made of."""
 
 OWN_PREFIXES: Final = ("processed/", "quarantine/", "reports/", "logs/")
 """What the pipeline writes itself, where lake and output are one."""

@@ -1,18 +1,14 @@
 """Kinds of day in France: working, Saturday, Sunday or holiday, bridge; and local midnights."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final
-from zoneinfo import ZoneInfo
 
 import holidays
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.common.contracts import MARKET_ZONE
 from tasks.forecast.train import DAY, Clock
-
-MARKET_ZONE: Final = ZoneInfo("Europe/Paris")
-"""The electricity market's clock: days, weeks and the horizon end by it."""
 
 Dates = NDArray[np.datetime64]
 TUESDAY, THURSDAY, SATURDAY, SUNDAY = 1, 3, 5, 6
@@ -26,7 +22,7 @@ def find_horizon_end(as_of: datetime, horizon_days: int) -> datetime:
     """
     last = as_of.astimezone(MARKET_ZONE).date() + timedelta(days=horizon_days)
     midnight = datetime.combine(last + timedelta(days=1), datetime.min.time(), tzinfo=MARKET_ZONE)
-    return midnight.astimezone(ZoneInfo("UTC"))
+    return midnight.astimezone(UTC)
 
 
 @lru_cache(maxsize=64)

@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from tasks.common.contracts import Variable
-from tasks.forecast.days import MARKET_ZONE
+from tasks.common.contracts import MARKET_ZONE, Variable
 from tasks.forecast.train import Clock, Kind, Train, Values
 
 MICROSECOND: Final = timedelta(microseconds=1)

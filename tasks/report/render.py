@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tasks.common.contracts import MARKET_ZONE
 from tasks.report.document import Collection, RunReport, Series
-from tasks.report.summary import MARKET_ZONE
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
@@ -73,8 +72,8 @@ def _cells(series: Series) -> tuple[str, ...]:
 def _describe_lines(report: RunReport) -> Iterator[str]:
     """Give the run in sentences, as rich markup with everything foreign escaped."""
     given, records = report.input, report.input.records
-    issued = report.issue_at.astimezone(ZoneInfo(MARKET_ZONE))
-    end = report.horizon_end.astimezone(ZoneInfo(MARKET_ZONE))
+    issued = report.issue_at.astimezone(MARKET_ZONE)
+    end = report.horizon_end.astimezone(MARKET_ZONE)
     yield (
         f"Run [bold]{escape(report.run_id)}[/], issued {issued:%a %Y-%m-%d %H:%M} {MARKET_ZONE}, "
         f"forecasts until {end:%a %Y-%m-%d %H:%M}."

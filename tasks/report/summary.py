@@ -5,11 +5,11 @@ from dataclasses import asdict
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from tasks.common.accounts import SeriesOutcome, is_troubled, judge_run
+from tasks.common.contracts import MARKET_ZONE
 from tasks.common.results import (
     Extracted,
     Forecasted,
@@ -29,9 +29,6 @@ from tasks.report.document import (
     Series,
     SeriesMember,
 )
-
-MARKET_ZONE: Final = "Europe/Paris"
-"""Local days of demand are days of this clock."""
 
 _REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "pymongo", "obstore")
 
@@ -115,7 +112,7 @@ def _describe_one(outcome: SeriesOutcome, quality: dict[str, Any]) -> Series:
 
 def _sum_demand_days(forecasted: Forecasted, series: pl.DataFrame) -> list[DemandDay]:
     """Give minimum, maximum and energy per local day of the ISO week after the issue time."""
-    issued = forecasted.as_of.astimezone(ZoneInfo(MARKET_ZONE)).date()
+    issued = forecasted.as_of.astimezone(MARKET_ZONE).date()
     monday = issued + timedelta(days=7 - issued.weekday())
     hours = pl.col("step_minutes").first() * pl.len() / 60
     days = (
@@ -125,7 +122,7 @@ def _sum_demand_days(forecasted: Forecasted, series: pl.DataFrame) -> list[Deman
             ),
             on="series_id",
         )
-        .with_columns(on=pl.col("at").dt.convert_time_zone(MARKET_ZONE).dt.date())
+        .with_columns(on=pl.col("at").dt.convert_time_zone(str(MARKET_ZONE)).dt.date())
         .filter(pl.col("on").is_between(monday, monday + timedelta(days=6)))
         .group_by("series_id", "on")
         .agg(

@@ -6,23 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.common.accounts import Tally
+from tasks.common.contracts import MANIFESTS, MARKET_ZONE
 from tasks.common.errors import TerminalError
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, ObjectOutcome, ProcessedFile
 
-MANIFESTS: Final = "processed/v1/_manifests/"
-"""Where readers of the processed layer begin."""
-
 VERSIONS: Final = {"layout": "1", "polars": pl.__version__}
 """What decides the bytes beside the input; part of a manifest's name."""
-
-_ZONE: Final = ZoneInfo("Europe/Paris")
 
 
 class Manifest(BaseModel):
@@ -119,7 +114,7 @@ def sum_week(manifests: Iterable[Manifest], as_of: datetime) -> Tally:
 
 
 def _week_of(instant: datetime) -> tuple[int, int]:
-    return instant.astimezone(_ZONE).isocalendar()[:2]
+    return instant.astimezone(MARKET_ZONE).isocalendar()[:2]
 
 
 def list_stations(manifests: Iterable[Manifest], newest: pl.DataFrame) -> pl.DataFrame:

@@ -21,12 +21,11 @@ import polars as pl
 from backports import zstd
 
 from tasks.common.accounts import Tally, check_closes
-from tasks.common.contracts import variables_of
+from tasks.common.contracts import MANIFESTS, variables_of
 from tasks.common.errors import TerminalError
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, Part, ProcessedFile, SourceFacts
 from tasks.transform.manifest import (
-    MANIFESTS,
     Manifest,
     list_files,
     list_stations,

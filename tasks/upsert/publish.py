@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 from pymongo.database import Database
 
 from tasks.common.accounts import WriteCounts
+from tasks.common.contracts import MARKET_ZONE
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document, retried
 from tasks.upsert.documents import hash_document
@@ -25,7 +25,6 @@ POINTER: Final = "weekly"
 """The one pointer; a reader starts here."""
 
 _Effect = Literal["inserted", "modified", "unchanged", "duplicate"]
-_ZONE: Final = ZoneInfo("Europe/Paris")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def name_run(as_of: datetime, config_hash: str, input_hash: str) -> str:
     >>> name_run(datetime.fromisoformat("2019-11-06T22:00+01:00"), "c0ffee" * 9, "beefed" * 9)
     '2019-W45-c0ffeec0-6b5bc4fa'
     """
-    year, week, _ = as_of.astimezone(_ZONE).isocalendar()
+    year, week, _ = as_of.astimezone(MARKET_ZONE).isocalendar()
     known = sha256(f"{input_hash}|{as_of.astimezone(UTC).isoformat()}".encode()).hexdigest()
     return f"{year}-W{week:02d}-{config_hash[:8]}-{known[:8]}"
 
@@ -190,7 +189,8 @@ def _tell_edition(name: str, run_id: str) -> str:
 
 
 def _tell_older(run_id: str, issue_at: datetime, current: str | None) -> str:
+    issued = issue_at.astimezone(MARKET_ZONE)
     return (
-        f"Run {run_id}, issued {issue_at.astimezone(_ZONE):%Y-%m-%d %H:%M}, is stored but not "
+        f"Run {run_id}, issued {issued:%Y-%m-%d %H:%M}, is stored but not "
         f"published: readers stay on {current}, which was issued later."
     )
