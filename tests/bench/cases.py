@@ -99,7 +99,7 @@ def read_m4(path: Path, frequency: str) -> list[Case]:
 
 
 def read_csv(path: Path, *, time: str, columns: Sequence[str], cut: Cut) -> list[Case]:
-    """Cut columns of a CSV, all but the time when none are named, into cases; gz too.
+    """Cut columns of a CSV, all that hold a number when none is named, into cases; gz too.
 
     Times with an offset become UTC. Rows of one step, such as the repeated hour of autumn, are
     averaged; a missing step is a gap.
@@ -108,7 +108,7 @@ def read_csv(path: Path, *, time: str, columns: Sequence[str], cut: Cut) -> list
         ConfigurationError: no such file or column, no readable time, or too few values.
     """
     frame = _read_strings(path)
-    columns = columns or [name for name in frame.columns if name != time]
+    columns = columns or list_numeric(frame.drop(time, strict=False))
     missing = [name for name in (time, *columns) if name not in frame.columns]
     if missing:
         listed = ", ".join(frame.columns)
@@ -126,6 +126,12 @@ def read_csv(path: Path, *, time: str, columns: Sequence[str], cut: Cut) -> list
     return cases
 
 
+def list_numeric(frame: pl.DataFrame) -> list[str]:
+    """List the columns that hold a number."""
+    numbers = frame.select(pl.all().cast(pl.Float64, strict=False).is_not_null().any())
+    return [name for name, holds in zip(numbers.columns, numbers.row(0), strict=True) if holds]
+
+
 def cut_column(values: Values, *, where: str, first: datetime, cut: Cut) -> list[Case]:
     """Cut one column into cases at origins that are spread evenly over its known span.
 
@@ -134,17 +140,17 @@ def cut_column(values: Values, *, where: str, first: datetime, cut: Cut) -> list
     """
     known = np.flatnonzero(np.isfinite(values))
     begin, end = (int(known[0]), int(known[-1]) + 1) if known.size else (0, 0)
+    span, first = values[begin:end], first + begin * cut.step
     # A span that holds no full history is cut from its half on: some history is better than none.
-    earliest = begin + min(cut.history, (end - begin) // 2)
-    latest = end - cut.horizon
-    if latest - earliest < cut.origins - 1 or earliest - begin < cut.horizon:
+    earliest, latest = min(cut.history, len(span) // 2), len(span) - cut.horizon
+    if latest - earliest < cut.origins - 1 or earliest < cut.horizon:
         msg = (
-            f"{where} holds {end - begin} steps between its first and last value: {cut.origins} "
+            f"{where} holds {len(span)} steps between its first and last value: {cut.origins} "
             f"origins with {cut.horizon} steps before and after each need more; ask for less."
         )
         raise ConfigurationError(msg)
     origins = np.linspace(earliest, latest, cut.origins).round().astype(int)
-    cases = [_cut_one(values, int(o), where=where, first=first, cut=cut) for o in origins]
+    cases = [_cut_one(span, int(o), where=where, first=first, cut=cut) for o in origins]
     kept = [case for case in cases if _is_known(case.values) and _is_known(case.truth)]
     if not kept:
         msg = f"{where} has too many gaps: no origin has half its history and truth known."

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 PROGRAM: Final = "prophet_model"
 """Beginning of the name of Prophet's compiled model."""
+RUN: Final = "method=optimize"
 
 
 @dataclass
@@ -32,7 +32,7 @@ class StanRuns:
         if not self.listening or event not in ("subprocess.Popen", "os.posix_spawn"):
             return
         command = [str(word) for word in arguments[1]]
-        if PROGRAM in Path(command[0]).name and "optimize" in command:
+        if PROGRAM in Path(command[0]).name and RUN in command:
             words = [self._keep(before, word) for before, word in pairwise(command)]
             self.commands.append([command[0], *words])
 
@@ -58,12 +58,10 @@ def record_stan(folder: Path) -> Generator[StanRuns]:
         runs.listening = False
 
 
-def time_bare(commands: Sequence[list[str]]) -> float:
-    """Give the wall seconds of the commands, one after another, with nothing around them.
+def run_bare(commands: Sequence[list[str]]) -> None:
+    """Run the commands one after another, with nothing around them.
 
     One that fails is part of the fit that then tried another algorithm, and counts too.
     """
-    started = time.perf_counter()
     for command in commands:
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    return time.perf_counter() - started

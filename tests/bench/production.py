@@ -112,14 +112,18 @@ def read_lake(wanted: Production, output: Path, *, as_of: datetime) -> Transform
 
 
 def cut_history(whole: Transformed, as_of: datetime) -> Transformed:
-    """Take away what was not known at `as_of`: every step that was not over."""
+    """Take away what was not known at `as_of`: every step that was not over, and new series.
+
+    What is left is the history that would have been built then, without its last step.
+    """
     steps = whole.series.select("series_id", step=pl.duration(minutes=pl.col("step_minutes")))
     known = (
         whole.history.join(steps, on="series_id", maintain_order="left")
         .filter(pl.col("at") + pl.col("step") <= as_of)
         .drop("step")
     )
-    return replace(whole, as_of=as_of, history=known)
+    series = whole.series.join(known, on="series_id", how="semi", maintain_order="left")
+    return replace(whole, as_of=as_of, history=known, series=series)
 
 
 def plan_origins(whole: Transformed, as_of: datetime, wanted: Production) -> list[Origin]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from tasks.forecast.parallel import spread_jobs
 from tests.bench.cases import START, Case
+from tests.bench.cpu import measure_cost, measure_cpu
 from tests.bench.engine import predict_fast, warm_up
-from tests.bench.floor import record_stan, time_bare
+from tests.bench.floor import record_stan, run_bare
 from tests.bench.rivals import run_prophet
 
 WEEKS: Final = 8
@@ -33,6 +35,7 @@ class Spell(NamedTuple):
     process: int
     began: float
     ended: float
+    cpu_s: float
 
 
 def make_series(count: int) -> list[Case]:
@@ -55,33 +58,47 @@ def _make_one(name: str, numbers: np.random.Generator, first: datetime) -> Case:
 
 
 def measure_speed(series: int, *, rounds: int, workers: int | None) -> dict[str, float]:
-    """Give wall times over the floors, and series per hour; see `tests.bench.__main__`."""
+    """Give wall times over the floors, and series per hour.
+
+    The floor is the bare optimiser's wall for the same fits over the cores. `cpu_over_bare` is
+    what `wall_over_floor` would be if all cores were always busy: it hardly feels other load.
+    """
     cases, cores = make_series(series), workers or os.cpu_count() or 1
     warm_up()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        ours_fits = capture_fits(cases, predict_fast, Path(folder) / "ours")
+        fits = capture_fits(cases, predict_fast, Path(folder) / "ours")
         plain_fits = capture_fits(cases, run_prophet, Path(folder) / "plain")
-        told = [
-            {
-                "floor_s": time_bare(ours_fits) / cores,
-                **time_ours(cases, cores),
-                "plain_floor_s": time_bare(plain_fits) / cores,
-                "plain_wall_s": time_plain(cases),
-            }
-            for _ in range(rounds)
-        ]
+        told = [time_round(cases, fits, plain_fits, cores=cores) for _ in range(rounds)]
     seconds = {name: statistics.median(one[name] for one in told) for name in told[0]}
+    floor, plain_floor = (seconds[name] / cores for name in ("bare_wall_s", "plain_bare_wall_s"))
     return {
-        "wall_over_floor": seconds["wall_s"] / seconds["floor_s"],
-        "wall_over_floor_with_pool_start": seconds["whole_wall_s"] / seconds["floor_s"],
+        "wall_over_floor": seconds["wall_s"] / floor,
+        "wall_over_floor_with_pool_start": seconds["whole_wall_s"] / floor,
+        "cpu_over_bare": seconds["cpu_s"] / seconds["bare_cpu_s"],
         "series_per_hour": 3600 * series / seconds["wall_s"],
-        "plain_over_floor": seconds["plain_wall_s"] / seconds["plain_floor_s"],
+        "plain_over_floor": seconds["plain_wall_s"] / plain_floor,
+        "plain_cpu_over_bare": seconds["plain_cpu_s"] / seconds["plain_bare_cpu_s"],
         "plain_series_per_hour": 3600 * series / seconds["plain_wall_s"],
         **seconds,
         "series": series,
         "cores": cores,
-        "fits": len(ours_fits),
+        "fits": len(fits),
     }
+
+
+def time_round(
+    cases: Sequence[Case],
+    fits: Sequence[list[str]],
+    plain_fits: Sequence[list[str]],
+    *,
+    cores: int,
+) -> dict[str, float]:
+    """Time everything once, in seconds: the bare fits, ours, and the plain loop."""
+    bare, plain_bare = (measure_cost(partial(run_bare, part)) for part in (fits, plain_fits))
+    plain = measure_cost(lambda: [run_prophet(case) for case in cases])
+    named = {"bare": bare, "plain_bare": plain_bare, "plain": plain}
+    rest = {f"{n}_{k}": s for n, cost in named.items() for k, s in cost._asdict().items()}
+    return {**time_ours(cases, cores), **rest}
 
 
 def capture_fits(
@@ -114,26 +131,19 @@ def time_ours(cases: Sequence[Case], cores: int) -> dict[str, float]:
     ready = {spell.process: spell.began for spell in sorted(spells, key=lambda s: -s.began)}
     start = statistics.mean(ready.values()) - called
     ended = max(spell.ended for spell in spells) - called
-    return {"wall_s": ended - start, "pool_start_s": start, "whole_wall_s": whole}
+    cpu = sum(spell.cpu_s for spell in spells)
+    return {"wall_s": ended - start, "cpu_s": cpu, "pool_start_s": start, "whole_wall_s": whole}
 
 
 def time_one(case: Case) -> Spell:
     """Make one forecast in a worker and tell when."""
     warm_up()
-    began = time.monotonic()
+    began, cpu = time.monotonic(), measure_cpu()
     predict_fast(case)
-    return Spell(os.getpid(), began, time.monotonic())
+    return Spell(os.getpid(), began, time.monotonic(), measure_cpu() - cpu)
 
 
 def fail(case: Case, reason: str) -> Spell:
     """Refuse a time without its forecast."""
     msg = f"{case.id} could not be forecast: {reason}"
     raise RuntimeError(msg)
-
-
-def time_plain(cases: Sequence[Case]) -> float:
-    """Time Prophet's defaults, fit and predict, in a plain loop in this process."""
-    started = time.perf_counter()
-    for case in cases:
-        run_prophet(case)
-    return time.perf_counter() - started
