@@ -82,7 +82,7 @@ def test_naive2_repeats_the_last_value_where_there_is_no_season():
 
 
 def test_naive2_adds_the_season_of_a_series_that_goes_below_zero():
-    whole = np.tile(PATTERN - 12, 8)
+    whole = np.tile(PATTERN - 10, 8)
     assert predict_naive2(whole[:17], season=4, steps=5) == pytest.approx(whole[17:22])
 
 
@@ -96,6 +96,14 @@ def test_one_white_noise_in_ten_passes_for_seasonal():
     numbers = np.random.default_rng(5)
     passed = [is_seasonal(numbers.normal(size=240), 12) for _ in range(400)]
     assert 0.06 < np.mean(passed) < 0.14
+
+
+def test_memory_alone_passes_for_a_season_as_seldom():
+    # An AR(1) of 0.8: against white noise's limit two in five would pass, as lag 12 remembers.
+    numbers = np.random.default_rng(5)
+    kernel = 0.8 ** np.arange(60)
+    drawn = (np.convolve(numbers.normal(size=300), kernel)[60:300] for _ in range(300))
+    assert np.mean([is_seasonal(values, 12) for values in drawn]) < 0.16
 
 
 def test_a_season_beyond_the_lags_that_r_computes_is_none():
