@@ -3,23 +3,24 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 
 WIDTH: Final = 100
 HEADS: Final = {
-    "smape": "sMAPE %",
-    "mape": "MAPE %",
+    "smape": "sMAPE",
+    "mape": "MAPE",
     "mase": "MASE",
     "owa": "OWA",
     "coverage80": "in 80",
     "coverage95": "in 95",
-    "width80": "width 80",
-    "width95": "width 95",
+    "width80": "w 80",
+    "width95": "w 95",
     "cpu_s": "CPU s",
-    "series": "series",
+    "series": "n",
 }
-"""By figure; widths are in units of MASE's scale."""
+"""By figure; sMAPE and MAPE in percent, `w` is the width, in units of MASE's scale."""
 
 
 def render_figures(figures: Mapping[str, float]) -> Table:
@@ -34,7 +35,9 @@ def render_methods(told: Mapping[str, Any]) -> Group:
     """Lay methods out, one a line, in their order; below, what ours is worth."""
     methods: Mapping[str, Mapping[str, float | None]] = told["methods"]
     columns = list(next(iter(methods.values()), {}))
-    table = Table("method", title=f"{told['set']}: {told['series']} series", title_justify="left")
+    title = f"{told['set']}: {told['series']} series"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("method", no_wrap=True)
     for name in columns:
         table.add_column(HEADS[name], justify="right", no_wrap=True)
     for method, row in methods.items():
@@ -67,6 +70,6 @@ def render_remarks(told: Mapping[str, Any]) -> list[str]:
 
 def show(rendered: object) -> None:
     """Print to standard output, never wider than 100 columns."""
-    console = Console()
+    console = Console(highlight=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     console.print(rendered)

@@ -63,11 +63,13 @@ def test_a_case_whose_process_died_counts_as_failed():
 
 
 def test_the_table_fits_in_a_hundred_columns():
-    console = Console(width=100, record=True, quiet=False, file=None)
+    judged, console = judge_two(), Console(width=100)
+    judged[0].scores["prophet_with_a_long_name"] = give_score(1234.5, smape=123.456)
     with console.capture() as captured:
-        console.print(render_methods(tabulate("m4_hourly.csv.gz hourly", judge_two())))
+        console.print(render_methods(tabulate("m4_hourly.csv.gz hourly", judged)))
     lines = captured.get().splitlines()
     assert max(map(len, lines)) <= 100
+    assert any("prophet_with_a_long_name" in line for line in lines)
     assert not any("…" in line for line in lines)
 
 
