@@ -65,21 +65,18 @@ def split_blocks(chunks: Iterable[bytes], limits: Limits) -> Iterator[Block]:
     A chunk that is one block is given as it is, uncopied and uncounted.
     """
     line, before = 1, b""
-    for body, is_cut in _cut_at_line_ends(chunks, limits):
+    for body, is_cut in _hold_lines(chunks, limits):
         line += before.count(b"\n")
         yield Block(line, body, is_cut)
         before = b"\n" if is_cut else body
 
 
-def _cut_at_line_ends(chunks: Iterable[bytes], limits: Limits) -> Iterator[tuple[bytes, bool]]:
+def _hold_lines(chunks: Iterable[bytes], limits: Limits) -> Iterator[tuple[bytes, bool]]:
     """Give whole lines; of one beyond the limit, which is never held, the head (True)."""
     rest, stream = b"", iter(chunks)
     for chunk in stream:
-        body, at = rest + chunk, 0
-        while end := _find_cut(body, at, limits.block_bytes):
-            yield body[at:end], False
-            at = end
-        rest = body[at:]
+        *whole, rest = cut_at_line_ends(rest + chunk, limits.block_bytes)
+        yield from ((body, False) for body in whole)
         if len(rest) > limits.line_bytes:
             yield rest[:RAW_LIMIT], True
             ends = (one.partition(b"\n") for one in stream)
@@ -88,10 +85,13 @@ def _cut_at_line_ends(chunks: Iterable[bytes], limits: Limits) -> Iterator[tuple
         yield rest, False
 
 
-def _find_cut(body: bytes, start: int, block_bytes: int) -> int:
-    """Give the last line end within a block's size, else the next; 0 without one."""
-    last = body.rfind(b"\n", start, start + block_bytes) + 1
-    return last or body.find(b"\n", start + block_bytes) + 1
+def cut_at_line_ends(body: bytes, size: int) -> Iterator[bytes]:
+    """Give pieces of whole lines, each as large as fits, else of one line; last what has no end."""
+    at = 0
+    while end := body.rfind(b"\n", at, at + size) + 1 or body.find(b"\n", at + size) + 1:
+        yield body[at:end]
+        at = end
+    yield body[at:]
 
 
 def drop_long_lines(block: Block, line_bytes: int) -> tuple[Block, list[Reject]]:

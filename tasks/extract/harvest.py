@@ -30,7 +30,7 @@ from tasks.extract.landing import Landing, read_known, settle, survey
 from tasks.extract.readings import ObjectReadings, is_disk_full, read_object, refuse_object
 
 _MIB: Final = 1 << 20
-_WORKERS: Final = 2
+_WORKERS: Final = 3
 _MOVED_DEGREES: Final = 0.001
 """A station found farther than this, 100 m, from its place in an earlier object has moved."""
 
@@ -53,9 +53,9 @@ def harvest_objects(
     *,
     first_day: date | None = None,
 ) -> Harvest:
-    """Read objects, two at a time, and spill their readings; a damaged one stops no other.
+    """Read objects, three at a time, and spill their readings; a damaged one stops no other.
 
-    While one is fetched, another is parsed; memory holds two, however many there are.
+    While one is fetched, others are parsed; memory holds three, however many there are.
 
     Raises:
         ConfigurationError, TransientError: as `fetch` does.

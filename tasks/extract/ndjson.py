@@ -14,7 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tasks.extract.blocks import Batch, Block, Limits, drop_long_lines, split_blocks
+from tasks.extract.blocks import (
+    Batch,
+    Block,
+    Limits,
+    cut_at_line_ends,
+    drop_long_lines,
+    split_blocks,
+)
 from tasks.extract.columns import Columns, find_columns, list_roles
 from tasks.extract.declaration import Source
 from tasks.extract.envelope import (
@@ -29,6 +36,9 @@ from tasks.extract.envelope import (
 )
 
 _SAMPLE_LINES: Final = 20
+_PIECE_BYTES: Final = 2 << 20
+"""Lines edited at once: little enough to stay in the processor's cache."""
+
 _OPENER: Final = re.compile(rb'[{,]\s*"%s":\s?\{' % DATA.encode())
 _FLAT: Final = b'":0,'
 _SPACE, _LINE_END, _BRACE = b" \n}"
@@ -96,29 +106,41 @@ def _read_block(block: Block, source: Source) -> Batch | None:
 
 
 def _read_flattened(block: Block, names: list[str]) -> pl.DataFrame | None:
-    """Read lines that nest at the same place, without nesting; None: they do not.
+    """Read lines that nest at the same place as if they did not; None: they do otherwise.
 
-    Polars reads flat objects twice as fast. So `"_airbyte_data": {...}}` becomes
-    `"_airbyte_data":0,...} `: what was valid stays so, and what was not does not become so.
+    Polars reads flat objects twice as fast.
     """
-    body = block.body
-    opener = _OPENER.search(body[: body.find(b"\n") + 1])
-    if not opener or not body.endswith(b"}}\n"):
+    opener = _OPENER.search(block.body[: block.body.find(b"\n") + 1])
+    if not opener or not block.body.endswith(b"\n"):
         return None
-    text = np.frombuffer(body, np.uint8).copy()
+    *pieces, _ = cut_at_line_ends(block.body, _PIECE_BYTES)
+    flat = [_flatten(piece, opener) for piece in pieces]
+    if None in flat:
+        return None
+    frame = pl.scan_ndjson(flat, schema=dict.fromkeys(names, pl.String)).collect()
+    return frame.with_row_index(LINE, block.first_line)
+
+
+def _flatten(body: bytes, opener: re.Match[bytes]) -> bytes | None:
+    """Turn `"_airbyte_data": {...}}` into `"_airbyte_data":0,...} ` on every line.
+
+    One brace is opened less and the last one closed less: a line is valid after that if it was
+    valid before and its data came last, else Polars refuses it. None: a line is written otherwise.
+    """
+    text = np.frombuffer(bytearray(body), np.uint8)
     ends = np.flatnonzero(text == _LINE_END)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    is_closed = (text[ends - 1] == _BRACE) & (text[ends - 2] == _BRACE)
-    if not (is_closed & (ends - starts > opener.end())).all():
+    starts = np.append(0, ends[:-1] + 1)
+    if (ends - starts <= opener.end()).any() or (text[ends - 1] != _BRACE).any():
         return None
-    heads = sliding_window_view(text, len(opener[0]))[starts + opener.start()]
-    if (heads != np.frombuffer(opener[0], np.uint8)).any():
+    heads, places = (
+        sliding_window_view(text, len(opener[0]), writeable=True),
+        starts + opener.start(),
+    )
+    if (heads[places] != np.frombuffer(opener[0], np.uint8)).any():
         return None
+    heads[places] = np.frombuffer(opener[0][: -len(_FLAT)] + _FLAT, np.uint8)
     text[ends - 1] = _SPACE
-    places = starts + opener.end() - len(_FLAT)
-    sliding_window_view(text, len(_FLAT), writeable=True)[places] = np.frombuffer(_FLAT, np.uint8)
-    frame = pl.read_ndjson(text.tobytes(), schema=dict.fromkeys(names, pl.String))
-    return frame.with_row_index(LINE, block.first_line) if frame.height == len(ends) else None
+    return text.tobytes()
 
 
 def _read_nested(block: Block, names: list[str], steps: tuple[str, ...]) -> pl.DataFrame:
