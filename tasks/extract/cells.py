@@ -7,7 +7,6 @@ everywhere and the rest cast by Polars; only a text that is then no finite numbe
 import math
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, partial
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -57,14 +56,16 @@ def read_cells(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, list[
     delivered one that could not be read). Each such cell is rejected.
     """
     names = [name for name in source.fields if name in frame.columns]
-    values = frame.select(_cast_texts(frame[name], source).alias(name) for name in names)
-    rules = []
+    firsts = frame.select(pl.col(names).drop_nulls().first()).row(0) if names else ()
+    likely = [_cast_texts(name, first, source) for name, first in zip(names, firsts, strict=True)]
+    values = frame.select(likely)
     finite = values.select(pl.all().is_finite().sum())
+    rules = []
     for name in names:
         if finite[name].item() < frame[name].count():
             exact, rule = _read_doubtful(frame[name], values[name], source)
-            values = values.with_columns(exact.alias(name))
-            rules += [rule.alias(name)] if rule.count() else []
+            values = values.with_columns(exact)
+            rules += [rule] if rule.count() else []
     is_faulty = pl.any_horizontal(pl.lit(value=False), *(rule.is_not_null() for rule in rules))
     no_value = pl.all_horizontal(pl.lit(value=True), pl.col(names).is_null())
     typed = frame.with_columns(*values, is_faulty=is_faulty)
@@ -72,28 +73,28 @@ def read_cells(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, list[
     return typed, [reject for rule in rules for reject in _list_faults(frame, rule)]
 
 
-def _cast_texts(texts: pl.Series, source: Source) -> pl.Expr:
+def _cast_texts(name: str, first: str | None, source: Source) -> pl.Expr:
     """Read texts that are written like the first one; the others become null or not finite."""
-    rule = source.fields[texts.name]
+    rule = source.fields[name]
     if rule.decode == "compass16" or any(map(_NUMBER.fullmatch, source.missing)):
-        return pl.repeat(None, pl.len(), dtype=pl.Float64)
-    at = texts.is_not_null().arg_max()
-    tail = (texts[at] or "").lstrip("+-.0123456789") if at is not None else ""
+        return pl.repeat(None, pl.len(), dtype=pl.Float64).alias(name)
+    tail = (first or "").lstrip("+-.0123456789")
     is_declared = tail.strip().casefold() in map(str.casefold, rule.suffixes)
-    bare = pl.col(texts.name).str.strip_suffix(tail if is_declared else "")
+    bare = pl.col(name).str.strip_suffix(tail if is_declared else "")
     return bare.cast(pl.Float64, strict=False)
 
 
 def _read_doubtful(
     texts: pl.Series, values: pl.Series, source: Source
 ) -> tuple[pl.Series, pl.Series]:
-    """Give all values and the rules broken: what is not finite yet is read by itself."""
-    read = cache(partial(_read_text, source=source, rule=source.fields[texts.name]))
-    is_read = values.is_finite().fill_null(value=False)
-    doubtful = pl.select(pl.when(~is_read).then(texts)).to_series()
-    exact = map_column(doubtful, lambda text: read(text).value, pl.Float64)
-    rules = map_column(doubtful, lambda text: read(text).rule, pl.String)
-    return values.zip_with(is_read, exact), rules
+    """Give all values and the rules broken: each text that is not finite yet is read by itself."""
+    distinct = texts.filter(~values.is_finite().fill_null(value=False)).drop_nulls().unique()
+    cells = [_read_text(text, source, source.fields[texts.name]) for text in distinct]
+    exact, rules = zip(*cells, strict=True)
+    return (
+        texts.replace_strict(distinct, exact, default=values, return_dtype=pl.Float64),
+        texts.replace_strict(distinct, rules, default=None, return_dtype=pl.String),
+    )
 
 
 def _read_text(text: str, source: Source, rule: FieldRule) -> Cell:
