@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,13 @@ def _check_mongodb_uri(uri: SecretStr) -> SecretStr:
         msg = "has more than one @ before its options; write those of the password as %40"
         raise ValueError(msg)
     return uri
+
+
+def _check_runner(runner: str) -> str:
+    if runner == "dask" and find_spec("prefect_dask") is None:
+        msg = "needs the extra `dask`, which is not installed; install it, or choose local"
+        raise ValueError(msg)
+    return runner
 
 
 class Settings(BaseSettings):
@@ -74,6 +82,18 @@ class Settings(BaseSettings):
     mongodb_database: str = Field(default="forecast_2_0", description="Name of the database.")
     forecast_workers: int | None = Field(
         default=None, ge=1, description="Processes that fit models. Default: one per core."
+    )
+    forecast_runner: Annotated[Literal["local", "dask"], AfterValidator(_check_runner)] = Field(
+        default="local",
+        description="Where models are fitted: local, on this machine; or dask, on a Dask cluster "
+        "(docs/how-to/scale-out.md).",
+    )
+    dask_address: str | None = Field(
+        default=None,
+        pattern=r"^(tcp|tls)://.+:\d+$",
+        description="Scheduler for FORECAST_RUNNER=dask. Unset: a temporary cluster of "
+        "FORECAST_WORKERS processes on this machine.",
+        examples=["tcp://127.0.0.1:8786", "tls://scheduler.internal:8786"],
     )
     stale_after_hours: float = Field(
         default=48, gt=0, description="A series whose newest value is older is labelled stale."
