@@ -7,12 +7,12 @@ is read line by line, and a bad line costs itself.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.lib.stride_tricks import sliding_window_view
 
 from tasks.extract.blocks import (
     Batch,
@@ -36,13 +36,10 @@ from tasks.extract.envelope import (
 )
 
 _SAMPLE_LINES: Final = 20
+_OPENER: Final = re.compile(rb'"%s":\s*\{' % DATA.encode())
+_FLAT: Final = b'"%s":0,' % DATA.encode()
 _PIECE_BYTES: Final = 2 << 20
 """Lines edited at once: little enough to stay in the processor's cache."""
-
-_OPENER: Final = re.compile(rb'[{,]\s*"%s":\s?\{' % DATA.encode())
-_FLAT: Final = b'":0,'
-_SPACE, _LINE_END, _BRACE = b" \n}"
-
 
 Shape = tuple[tuple[str, ...], Columns]
 """How the lines of a block nest: steps down to the data; and the columns found."""
@@ -95,59 +92,56 @@ def _read_block(block: Block, source: Source) -> Batch | None:
     """Read a block at once; None when it must be read line by line."""
     if source.records:
         return None
-    try:
+    with suppress(ValueError):
         steps, columns = _find_shape(block.body, source)
-        frame = _read_flattened(block, columns.names) if steps == (DATA,) else None
-        frame = _read_nested(block, columns.names, steps) if frame is None else frame
-    except (ValueError, pl.exceptions.PolarsError):
-        return None
-    named = name_roles(frame, columns)
-    return Batch(named, unknown=columns.unknown)
+        for read in (_read_flattened, _read_nested):
+            with suppress(NoRecordError, pl.exceptions.PolarsError):
+                frame = read(block, columns.names, steps)
+                _check_empty(frame, block, steps)
+                return Batch(name_roles(frame, columns), unknown=columns.unknown)
+    return None
 
 
-def _read_flattened(block: Block, names: list[str]) -> pl.DataFrame | None:
-    """Read lines that nest at the same place as if they did not; None: they do otherwise.
+def _read_flattened(block: Block, names: list[str], steps: tuple[str, ...]) -> pl.DataFrame:
+    """Read Airbyte's lines as if they did not nest: Polars reads flat objects twice as fast.
 
-    Polars reads flat objects twice as fast.
+    Raises:
+        NoRecordError: they are written otherwise.
     """
     opener = _OPENER.search(block.body[: block.body.find(b"\n") + 1])
-    if not opener or not block.body.endswith(b"\n"):
-        return None
-    *pieces, _ = cut_at_line_ends(block.body, _PIECE_BYTES)
-    flat = [_flatten(piece, opener) for piece in pieces]
-    if None in flat:
-        return None
-    frame = pl.scan_ndjson(flat, schema=dict.fromkeys(names, pl.String)).collect()
+    if steps != (DATA,) or not opener:
+        raise NoRecordError
+    body = block.body if block.body.endswith(b"\n") else block.body + b"\n"
+    pieces = cut_at_line_ends(body, _PIECE_BYTES)
+    flat, counts = zip(*(_flatten(piece, opener[0]) for piece in pieces if piece), strict=True)
+    frame = pl.scan_ndjson(list(flat), schema=dict.fromkeys(names, pl.String)).collect()
+    if frame.height < sum(counts):
+        raise NoRecordError
     return frame.with_row_index(LINE, block.first_line)
 
 
-def _flatten(body: bytes, opener: re.Match[bytes]) -> bytes | None:
-    """Turn `"_airbyte_data": {...}}` into `"_airbyte_data":0,...} ` on every line.
+def _flatten(body: bytes, opener: bytes) -> tuple[bytes, int]:
+    """Turn `"_airbyte_data": {...}}` into `"_airbyte_data":0,...} ` on every line; count them.
 
-    One brace is opened less and the last one closed less: a line is valid after that if it was
-    valid before and its data came last, else Polars refuses it. None: a line is written otherwise.
+    Each line opens a brace less and closes its last one less. So it is valid now if it was valid
+    and its data came last; else Polars refuses it.
+
+    Raises:
+        NoRecordError: a line does not end with a brace.
     """
-    text = np.frombuffer(bytearray(body), np.uint8)
-    ends = np.flatnonzero(text == _LINE_END)
-    starts = np.append(0, ends[:-1] + 1)
-    if (ends - starts <= opener.end()).any() or (text[ends - 1] != _BRACE).any():
-        return None
-    heads, places = (
-        sliding_window_view(text, len(opener[0]), writeable=True),
-        starts + opener.start(),
-    )
-    if (heads[places] != np.frombuffer(opener[0], np.uint8)).any():
-        return None
-    heads[places] = np.frombuffer(opener[0][: -len(_FLAT)] + _FLAT, np.uint8)
-    text[ends - 1] = _SPACE
-    return text.tobytes()
+    text = np.frombuffer(bytearray(body.replace(opener, _FLAT)), np.uint8)
+    braces = np.flatnonzero(text == ord("\n")) - 1
+    if (text[braces] != ord("}")).any():
+        raise NoRecordError
+    text[braces] = ord(" ")
+    return text.tobytes(), len(braces)
 
 
 def _read_nested(block: Block, names: list[str], steps: tuple[str, ...]) -> pl.DataFrame:
     """Read lines with every leaf declared a text: no drift of types can then refuse a block.
 
     Raises:
-        ValueError: there are not as many records as lines that are not empty.
+        NoRecordError: there are not as many records as lines that are not empty.
     """
     schema: dict[str, Any] = {n: pl.String for n in names if not n.startswith("_airbyte_")}
     for step in reversed(steps):
@@ -161,6 +155,21 @@ def _read_nested(block: Block, names: list[str], steps: tuple[str, ...]) -> pl.D
     if len(numbers) != frame.height:
         raise NoRecordError
     return frame.with_columns(pl.Series(LINE, numbers))
+
+
+def _check_empty(frame: pl.DataFrame, block: Block, steps: tuple[str, ...]) -> None:
+    """Look again at lines of which nothing was found: they may nest otherwise.
+
+    Raises:
+        NoRecordError: one does.
+    """
+    names = [name for name in frame.columns if name != LINE and not name.startswith("_airbyte_")]
+    if all(frame[name].null_count() for name in names):
+        nothing = pl.all_horizontal(pl.lit(value=True), pl.col(names).is_null())
+        lines = block.body.split(b"\n")
+        for number in frame.filter(nothing)[LINE]:
+            if _descend(parse_json(lines[number - block.first_line]))[0] != steps:
+                raise NoRecordError
 
 
 def _find_shape(body: bytes, source: Source) -> Shape:

@@ -26,17 +26,21 @@ LAST = line(row("00:09:00")) + b"\n"
         pytest.param(b'{"_airbyte_data": 7}', "bad_json", id="data is no object"),
         pytest.param(GOOD.strip() + b"}", "bad_json", id="a brace too many"),
         pytest.param(GOOD.strip()[:-1], "bad_json", id="a brace too few"),
+        pytest.param(GOOD.strip()[:-1] + b"x", "bad_json", id="a letter for a brace"),
+        pytest.param(b"   }", "bad_json", id="nothing but the last brace"),
         pytest.param(line(row()) + line(row()), "bad_json", id="two on a line"),
         pytest.param(b'{"_airbyte_data": {"Time": "\xff"}}', "bad_utf8", id="no UTF-8"),
         pytest.param(b'{"a": "\\ud800"}', "bad_json", id="half a surrogate pair"),
         pytest.param(b"[" * 100_000, "bad_json", id="deep"),
     ],
 )
-def test_a_bad_line_costs_itself(bad: bytes, rule: str):
-    readings = read(GOOD + bad + b"\n" + LAST)
-    assert (readings.tally.read, readings.tally.kept) == (3, 2)
-    assert rules(readings) == [(rule, 2, None)]
-    assert readings.frame["line"].to_list() == [1, 3]
+@pytest.mark.parametrize("before", [1, 30])
+def test_a_bad_line_costs_itself(bad: bytes, rule: str, before: int):
+    first = lines(row(f"00:08:{second:02d}") for second in range(before))
+    readings = read(first + bad + b"\n" + LAST)
+    assert (readings.tally.read, readings.tally.kept) == (before + 2, before + 1)
+    assert rules(readings) == [(rule, before + 1, None)]
+    assert readings.frame["line"].to_list() == [*range(1, before + 1), before + 2]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +51,17 @@ def test_a_bad_line_costs_itself(bad: bytes, rule: str):
         pytest.param(LAST.replace(b": {", b":{").strip(), id="no blanks"),
         pytest.param(LAST.strip() + b" ", id="blank at the end"),
         pytest.param(LAST.replace(b"}}\n", b'}, "_airbyte_z": {"a": {}}}'), id="data is not last"),
+        pytest.param(json.dumps(row("00:09:00")).encode(), id="no envelope"),
+        pytest.param(line({"id": 1, "raw_data": row("00:09:00")}), id="one envelope more"),
         pytest.param(line(row("00:09:00", Note='"_airbyte_data": {')), id="an envelope in a text"),
     ],
 )
-def test_lines_of_any_shape_give_the_same_records(other: bytes):
-    readings = read(GOOD + other + b"\n" + GOOD.replace(b"00:04", b"00:14"))
-    assert (readings.frame["line"].to_list(), readings.tally.kept) == ([1, 2, 3], 3)
-    assert values(readings, "air_temperature") == [56.2] * 3
+@pytest.mark.parametrize("before", [1, 30])
+def test_lines_of_any_shape_give_the_same_records(other: bytes, before: int):
+    first = lines(row(f"00:08:{second:02d}") for second in range(before))
+    readings = read(first + other + b"\n" + GOOD.replace(b"00:04", b"00:14"))
+    assert readings.frame["line"].to_list() == [*range(1, before + 3)]
+    assert values(readings, "air_temperature") == [56.2] * (before + 2)
 
 
 def test_a_bad_first_line_does_not_hide_that_the_rest_is_json():
