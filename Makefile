@@ -53,9 +53,9 @@ bench: .venv/dev.stamp | $(PREFECT_HOME) ## Measure; ARGS="ingest --json" picks 
 
 lock: ## Resolve the locks anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  pyproject.toml --extra embedded -o requirements.lock
+	  pyproject.toml --extra embedded --extra dask -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  pyproject.toml --extra embedded --group dev -c requirements.lock -o requirements-dev.lock
+	  pyproject.toml --extra embedded --extra dask --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove the environment, the demo lake and the embedded database
 	rm -rf .venv .local
