@@ -1,6 +1,6 @@
 """Batches of records, and blocks of whole lines with their physical numbers to make them of."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -46,9 +46,9 @@ class Batch(NamedTuple):
     """
 
     frame: pl.DataFrame
-    rejects: list[Reject] = []  # noqa: RUF012 - never changed in place
+    rejects: Sequence[Reject] = ()
     unknown: tuple[str, ...] = ()
-    stations: list[dict[str, Any]] = []  # noqa: RUF012
+    stations: Sequence[dict[str, Any]] = ()
 
 
 class Block(NamedTuple):

@@ -44,7 +44,7 @@ def read_delimited(body: bytes, source: Source, limits: Limits) -> Batch:
     else:
         columns = find_columns([name for name in frame.columns if name != LINE], source)
         batch = Batch(name_roles(frame, columns), unknown=columns.unknown)
-    return batch._replace(rejects=batch.rejects + rejects + ragged)
+    return batch._replace(rejects=[*batch.rejects, *rejects, *ragged])
 
 
 Lines = list[tuple[int, str]]

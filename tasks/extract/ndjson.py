@@ -53,7 +53,7 @@ def read_json(chunks: Iterable[bytes], source: Source, limits: Limits) -> Iterat
     for whole in split_blocks(rest, limits):
         block, rejects = drop_long_lines(whole, limits.line_bytes)
         batch = _read_block(block, source) or _read_lines(block, source)
-        yield batch._replace(rejects=batch.rejects + rejects)
+        yield batch._replace(rejects=[*batch.rejects, *rejects])
 
 
 def _take_document(

@@ -4,7 +4,7 @@ import csv
 import errno
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class ObjectReadings:
     tally: Tally
     quarantine: pl.DataFrame
     cells: Mapping[str, int] = field(default_factory=dict)
-    stations: list[dict[str, Any]] = field(default_factory=list)
+    stations: Sequence[Mapping[str, Any]] = ()
     is_refused: bool = False
     reason: str | None = None
 
