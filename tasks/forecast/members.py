@@ -1,6 +1,7 @@
 """The table of members: which methods forecast which kind of series.
 
-To add a member, write one function `(Train, options) -> values` and one row here.
+To add a member, write one function `(Train, options) -> values` and one row here. The order is
+that of their value: with a deadline the first are fitted first, for all series.
 """
 
 from collections.abc import Mapping
@@ -8,91 +9,204 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from tasks.forecast.circle import predict_circle
 from tasks.forecast.models import Recipe, predict_prophet
 from tasks.forecast.naives import (
-    Climatology,
     Lag,
     Level,
+    Profile,
+    Season,
     repeat_at_level,
     repeat_lag,
-    repeat_mean_day,
+    repeat_profile,
+    repeat_season,
 )
-from tasks.forecast.train import Grain, Kind, Method
+from tasks.forecast.peers import Peer, predict_peer
+from tasks.forecast.regression import Calendar, Lags, predict_calendar, predict_lags
+from tasks.forecast.train import Grain, Kind, Method, Train
 
 LAST_YEAR: Final = Lag(364, retry_days=7, tries=9, both_ways=True)
 """364 days: the same weekday."""
 
-_LEVEL: Final = Method(repeat_at_level, Level(LAST_YEAR, days=14), needs_days=379)
-_NAIVE_1D: Final = Method(repeat_lag, Lag(1, retry_days=1), needs_days=2, naive=True)
-_NAIVE_7D: Final = Method(repeat_lag, Lag(7, retry_days=7), needs_days=14, naive=True)
+Members = Mapping[str, Method]
+
+
+def _naive(days: int, *, needs_days: int | None = None) -> Method:
+    """Repeat the value of `days` ago."""
+    lag = Lag(days, retry_days=min(days, 7))
+    return Method(repeat_lag, lag, needs_days=needs_days or 2 * days, naive=True)
+
+
+def _prophet(recipe: Recipe, *, days: int, needs_days: int, positive: bool = False) -> Method:
+    return Method(predict_prophet, recipe, needs_days, days, positive=positive)
+
+
+def _lags(*seasons: int, days: int) -> Method:
+    return Method(predict_lags, Lags(seasons), 3 * seasons[0], days)
+
+
+def _peers(*seasons: int, days: int) -> Members:
+    """Give statsforecast's three: MSTL with all seasons, two smoothings with the shortest."""
+    named = {name: Peer(name, seasons) for name in ("mstl", "dot", "ces")}
+    return {
+        name: Method(predict_peer, peer, needs_days=2 * seasons[0] + 1, fits_days=days)
+        for name, peer in named.items()
+    }
+
+
 _NAIVE_364D: Final = Method(repeat_lag, LAST_YEAR, needs_days=366, naive=True)
+_LEVEL: Final = Method(repeat_at_level, Level(LAST_YEAR, days=14), needs_days=379)
+_CALENDAR: Final = Method(predict_calendar, Calendar(), 56, 1200, positive=True)
 
-
-def _prophet(recipe: Recipe, *, needs_days: int) -> Method:
-    return Method(predict_prophet, recipe, needs_days=needs_days, fits_days=recipe.days)
-
+_PROFILE_DAY: Final = Method(repeat_profile, Profile(1, 56, 0.6, 0.7), needs_days=7)
+_PROFILE_WEEK: Final = Method(repeat_profile, Profile(7, 35, 0.8, 0.7), needs_days=14)
 
 _DEMAND: Final = Recipe(
-    182,
     growth="linear",
     mode="multiplicative",
     hold_trend=True,
     weekly=True,
     kinds_of_day=True,
     holidays=True,
+    degrees=True,
     order=8,
 )
-_DEMAND_RECENT: Final = replace(_DEMAND, days=56)
 _DEMAND_DAILY: Final = Recipe(
-    1460, growth="linear", hold_trend=True, weekly=True, holidays=True, yearly=6
+    growth="linear", hold_trend=True, weekly=True, holidays=True, degrees=True, yearly=6
 )
-_WEATHER: Final = Recipe(56)
-_WIND: Final = Recipe(56, log=True)
-_WEATHER_DAILY: Final = Recipe(1826, yearly=3)
+_ANY: Final = Recipe(growth="linear", weekly=True, yearly=10)
+_LEVEL_ONLY: Final = Recipe()
+_WIND: Final = Recipe(log=True)
+_YEARLY_WEATHER: Final = Recipe(yearly=3)
 
-_HOURLY_WEATHER: Final = {
-    "prophet": _prophet(_WEATHER, needs_days=21),
-    "climatology_28d": Method(repeat_mean_day, Climatology(28), needs_days=7),
-    "naive_24h": _NAIVE_1D,
-    "naive_168h": _NAIVE_7D,
+_HOURLY: Final = {
+    "lags": _lags(1, 7, days=182),
+    "prophet": _prophet(replace(_LEVEL_ONLY, weekly=True), days=182, needs_days=7),
+    "prophet_scaled": _prophet(
+        replace(_ANY, mode="multiplicative"), days=182, needs_days=7, positive=True
+    ),
+    **_peers(1, 7, days=56),
+    "profile_day": _PROFILE_DAY,
+    "profile_week": _PROFILE_WEEK,
+    "naive_24h": _naive(1),
+    "naive_168h": _naive(7),
 }
-_DAILY_WEATHER: Final = {
-    "prophet": _prophet(_WEATHER_DAILY, needs_days=56),
-    "naive_1d": _NAIVE_1D,
-    "naive_7d": _NAIVE_7D,
+_HOURLY_DEMAND: Final = {
+    "calendar": _CALENDAR,
+    "prophet": _prophet(_DEMAND, days=365, needs_days=84),
+    "prophet_recent": _prophet(replace(_DEMAND, degrees=False), days=56, needs_days=28),
+    **_peers(1, 7, days=56),
+    "lags": _lags(1, 7, days=182),
+    "level_364d": _LEVEL,
+    "profile_week": _PROFILE_WEEK,
+    "naive_168h": _naive(7),
     "naive_364d": _NAIVE_364D,
 }
+_HOURLY_WEATHER: Final = {
+    "prophet": _prophet(_LEVEL_ONLY, days=56, needs_days=21),
+    "lags": _lags(1, days=182),
+    **_peers(1, days=56),
+    "profile_day": _PROFILE_DAY,
+    "naive_24h": _naive(1),
+    "naive_168h": _naive(7),
+}
+_DAILY: Final = {
+    "prophet": _prophet(_ANY, days=1826, needs_days=56),
+    "lags": _lags(7, days=1826),
+    **_peers(7, days=1826),
+    "naive_1d": _naive(1),
+    "naive_7d": _naive(7),
+}
+_DAILY_DEMAND: Final = {
+    "calendar": _CALENDAR,
+    "prophet": _prophet(_DEMAND_DAILY, days=1460, needs_days=56),
+    **_peers(7, days=365),
+    "level_364d": _LEVEL,
+    "naive_7d": _naive(7),
+    "naive_364d": _NAIVE_364D,
+}
+_DAILY_WEATHER: Final = {
+    "prophet": _prophet(_YEARLY_WEATHER, days=1826, needs_days=56),
+    "lags": _lags(7, days=1826),
+    "naive_1d": _naive(1),
+    "naive_7d": _naive(7),
+    "naive_364d": _NAIVE_364D,
+}
+_WEEKLY: Final = {
+    "lags": _lags(52, days=1000),
+    "prophet": _prophet(_ANY, days=1000, needs_days=21),
+    "prophet_flat": _prophet(_LEVEL_ONLY, days=1000, needs_days=21),
+    "prophet_scaled": _prophet(
+        replace(_ANY, mode="multiplicative"), days=1000, needs_days=21, positive=True
+    ),
+    **_peers(52, days=1000),
+    "naive_1w": _naive(1),
+    "naive_52w": _naive(52),
+}
+_RAIN: Final = {
+    "climatology_30d": Method(repeat_profile, Profile(1, 30), needs_days=14),
+    "climatology_90d": Method(repeat_profile, Profile(1, 90), needs_days=60),
+    "season": Method(repeat_season, Season(15), needs_days=382),
+    "naive_1d": _naive(1),
+    "naive_7d": _naive(7),
+}
 
-MEMBERS: Final[Mapping[tuple[Kind, Grain], Mapping[str, Method]]] = {
-    ("demand", "hourly"): {
-        "prophet": _prophet(_DEMAND, needs_days=84),
-        "prophet_recent": _prophet(_DEMAND_RECENT, needs_days=28),
-        "level_364d": _LEVEL,
-        "naive_168h": _NAIVE_7D,
-        "naive_364d": _NAIVE_364D,
-    },
-    ("demand", "daily"): {
-        "prophet": _prophet(_DEMAND_DAILY, needs_days=56),
-        "level_364d": _LEVEL,
-        "naive_7d": _NAIVE_7D,
-        "naive_364d": _NAIVE_364D,
-    },
+
+def _circle(members: Members) -> Members:
+    """Forecast directions by members of their two components; copies need none."""
+    return {
+        name: m if m.naive else replace(m, predict=predict_circle, options=m)
+        for name, m in members.items()
+    }
+
+
+MEMBERS: Final[Mapping[tuple[Kind, Grain], Members]] = {
+    ("demand", "hourly"): _HOURLY_DEMAND,
+    ("demand", "daily"): _DAILY_DEMAND,
     ("weather", "hourly"): _HOURLY_WEATHER,
     ("weather", "daily"): _DAILY_WEATHER,
-    ("wind", "hourly"): {**_HOURLY_WEATHER, "prophet": _prophet(_WIND, needs_days=21)},
+    ("wind", "hourly"): {
+        **_HOURLY_WEATHER,
+        "prophet": _prophet(_WIND, days=56, needs_days=21),
+    },
     ("wind", "daily"): _DAILY_WEATHER,
+    ("direction", "hourly"): _circle(_HOURLY_WEATHER),
+    ("direction", "daily"): _circle(_DAILY_WEATHER),
+    ("rain", "daily"): _RAIN,
+    ("any", "hourly"): _HOURLY,
+    ("any", "daily"): _DAILY,
+    ("any", "weekly"): _WEEKLY,
 }
-"""By kind of variable and grain, in the order of the reports."""
+"""By kind of variable and grain, in the order of their value; `any`: nothing is known but the
+numbers."""
 
 
 def tell_kind(variable: str) -> Kind:
     """Tell demand, which follows the local clock, from weather, which follows the sun."""
     if variable.startswith("electricity_demand"):
         return "demand"
-    return "wind" if variable.startswith("wind_speed") else "weather"
+    named: dict[str, Kind] = {
+        "wind_speed": "wind",
+        "wind_speed_of_gust": "wind",
+        "wind_from_direction": "direction",
+        "precipitation_amount_daily": "rain",
+    }
+    return named.get(variable, "weather")
 
 
-def choose_members(kind: Kind, step: timedelta) -> Mapping[str, Method]:
-    """Give the members of a series by name, naives last."""
-    grain: Grain = "daily" if step >= timedelta(days=1) else "hourly"
-    return MEMBERS[kind, grain]
+def choose_members(kind: Kind, step: timedelta) -> Members:
+    """Give the members of a series by name, those of most value first."""
+    if step >= timedelta(days=7) and (kind, "weekly") in MEMBERS:
+        return MEMBERS[kind, "weekly"]
+    return MEMBERS[kind, "daily" if step >= timedelta(days=1) else "hourly"]
+
+
+def name_naives(kind: Kind, step: timedelta) -> frozenset[str]:
+    """Name the copies of the past that a combination has to beat."""
+    return frozenset(name for name, m in choose_members(kind, step).items() if m.naive)
+
+
+def applicable_members(kind: Kind, train: Train) -> Members:
+    """Give the members that can be asked about a series."""
+    members = choose_members(kind, train.step)
+    return {name: method for name, method in members.items() if method.applies(train)}
