@@ -1,9 +1,12 @@
 """The door of the forecast room, on a real Prefect server."""
 
+from dataclasses import replace
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
 
 from tasks.common.errors import ConfigurationError
@@ -18,28 +21,54 @@ from tests.unit.forecast.series import (
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
-PARTS = {
-    TEMPERATURE: give_temperature(56),
-    "infoclimat:00052:air_temperature": give_temperature(5),
-}
+SHORT = "infoclimat:00052:air_temperature"
+PARTS = {TEMPERATURE: give_temperature(40), SHORT: give_temperature(5)}
 
 
 @flow
-def run_room(transformed: Transformed, pattern: str) -> Forecasted:
-    return forecast(transformed, series=pattern)
+def run_room(
+    transformed: Transformed, pattern: str = "*", deadline_minutes: float | None = None
+) -> Forecasted:
+    return forecast(transformed, series=pattern, deadline_minutes=deadline_minutes)
 
 
-def test_processes_forecast_what_one_process_does_and_the_run_page_tells():
-    made = run_room(give_transformed(PARTS), "*")
-    assert made.points.equals(forecast_here(give_transformed(PARTS)).points)
-    assert [outcome.status for outcome in made.outcomes] == ["withheld", "model"]
+def read_progress() -> Artifact:
     with get_client(sync_client=True) as client:
-        progress, *_ = client.read_artifacts(
+        newest, *_ = client.read_artifacts(
             artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["forecast-progress"])),
             sort=ArtifactSort.UPDATED_DESC,
         )
+    return newest
+
+
+def give_input(output: str) -> Transformed:
+    """Keep fits in a store of the test's own."""
+    return replace(give_transformed(PARTS), output=f"memory://{output}")
+
+
+def test_processes_forecast_what_one_process_does_and_the_run_page_tells():
+    made, here = run_room(give_input("first")), forecast_here(give_transformed(PARTS))
+    assert made.points.equals(here.points)
+    assert [outcome.status for outcome in made.outcomes] == ["withheld", "model"]
+    assert made.fits == here.fits
+    progress, total = read_progress(), sum(made.fits.values())
     assert progress.data == 100
-    assert progress.description == "1 of 1 series are forecast"
+    assert progress.description == f"{total} of {total} fits are made"
+
+
+def test_a_run_that_is_repeated_fits_nothing_anew():
+    first, again = (run_room(give_input("again")) for _ in range(2))
+    assert again.fits == {"copied": first.fits["copied"], "recalled": first.fits["fitted"]}
+    assert again.points.equals(first.points)
+
+
+def test_a_deadline_leaves_fits_but_no_series():
+    made = run_room(give_input("late"), deadline_minutes=1e-9)
+    outcome = next(outcome for outcome in made.outcomes if outcome.series_id == TEMPERATURE)
+    assert made.fits["left"] > made.fits["fitted"]
+    assert outcome.published is not None
+    assert made.points.height == 266
+    assert "it was not fitted before the deadline" in {m.failure for m in outcome.members}
 
 
 def test_a_pattern_that_matches_nothing_fails_at_once():

@@ -1,18 +1,28 @@
 """Series by hand: a demand that follows the clock, a temperature that follows the sun."""
 
+from collections.abc import Callable, Generator, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import polars as pl
+import pytest
 
 from tasks.common.accounts import Tally
 from tasks.common.contracts import HISTORY, INSTANT
+from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.settings import Settings
-from tasks.forecast.backtest import run_job
+from tasks.forecast.backtest import Fit, Job
+from tasks.forecast.circle import predict_circle
 from tasks.forecast.conclude import conclude_forecast
-from tasks.forecast.plan import Horizon, order_jobs, plan_series
-from tasks.forecast.train import Train
+from tasks.forecast.fits import FitStore
+from tasks.forecast.members import MEMBERS
+from tasks.forecast.naives import repeat_at_level, repeat_lag, repeat_profile, repeat_season
+from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
+from tasks.forecast.regression import predict_calendar, predict_lags
+from tasks.forecast.train import Method, Train
+from tasks.forecast.work import do_work
 
 AS_OF = datetime(2024, 5, 15, 20, tzinfo=UTC)  # a Wednesday, 22:00 in Paris
 DEMAND = "rte:32:electricity_demand"
@@ -59,6 +69,36 @@ def give_temperature(days: float, *, until: datetime = AS_OF) -> pl.DataFrame:
     return pl.DataFrame({"at": at, "value": 12 + 4 * np.sin((hour - 9) / 24 * 2 * np.pi) + wander})
 
 
+def give_days(days: int, *, until: datetime = AS_OF) -> pl.Series:
+    """List the UTC midnights of the last days that were over by `until`."""
+    last = until.replace(hour=0)
+    first = last - timedelta(days=days)
+    return pl.datetime_range(first, last, "1d", closed="left", eager=True).cast(INSTANT)
+
+
+def give_daily_mean(days: int, *, until: datetime = AS_OF) -> pl.DataFrame:
+    """Simulate at, value: degC by day with a season and seeded noise."""
+    at = give_days(days, until=until)
+    noise = np.random.default_rng(4).normal(0, 2, len(at))
+    turn = at.dt.ordinal_day().to_numpy() / 365.25 * 2 * np.pi
+    return pl.DataFrame({"at": at, "value": 11 - 8 * np.cos(turn) + noise})
+
+
+def give_rain(days: int, *, until: datetime = AS_OF) -> pl.DataFrame:
+    """Simulate at, value: mm by day, four days of ten are wet, seeded."""
+    at, drawn = give_days(days, until=until), np.random.default_rng(9)
+    wet = drawn.random(len(at)) < 0.4
+    return pl.DataFrame({"at": at, "value": np.where(wet, 1 + drawn.gamma(1.2, 4.0, len(at)), 0)})
+
+
+def give_direction(days: float, *, until: datetime = AS_OF) -> pl.DataFrame:
+    """Simulate at, value: a wind that wanders around north with the hour, seeded."""
+    at = give_hours(days, until=until)
+    noise = np.random.default_rng(8).normal(0, 8, len(at))
+    turn = at.dt.hour().to_numpy() / 24 * 2 * np.pi
+    return pl.DataFrame({"at": at, "value": (25 * np.sin(turn) + noise) % 360})
+
+
 def give_transformed(
     parts: dict[str, pl.DataFrame], *, as_of: datetime = AS_OF, step_minutes: int = 60
 ) -> Transformed:
@@ -87,15 +127,63 @@ def give_transformed(
         tally=Tally(),
         observations=0,
         input_hash="",
-        output="",
+        output="memory://forecasts",
     )
+
+
+def give_horizon(as_of: datetime = AS_OF, horizon_days: int = 11) -> Horizon:
+    return Horizon.of(as_of, horizon_days, Settings())
+
+
+def plan_here(
+    transformed: Transformed, *, horizon_days: int = 11, pattern: str = "*"
+) -> list[SeriesPlan]:
+    horizon = give_horizon(transformed.as_of, horizon_days)
+    return plan_series(transformed, horizon=horizon, pattern=pattern)
 
 
 def forecast_here(
     transformed: Transformed, *, horizon_days: int = 11, pattern: str = "*"
 ) -> Forecasted:
     """Do what the task does, in this process."""
-    horizon = Horizon.of(transformed.as_of, horizon_days, Settings())
-    plans = plan_series(transformed, horizon=horizon, pattern=pattern)
-    results = [run_job(job) for job in order_jobs(plans)]
-    return conclude_forecast(plans, results, horizon=horizon, config_hash="hash", seconds=0.0)
+    plans = plan_here(transformed, horizon_days=horizon_days, pattern=pattern)
+    done = do_work(plans, give_store(), spread=spread_here, time_is_up=lambda: False)
+    asked = {"horizon_days": horizon_days, "series": pattern, "deadline": None}
+    horizon = give_horizon(transformed.as_of, horizon_days)
+    return conclude_forecast(plans, done, horizon=horizon, asked=asked)
+
+
+def give_store() -> FitStore:
+    """Open a store that keeps nothing."""
+    return FitStore(open_store("memory://none", Settings()), AS_OF.date(), read_only=True)
+
+
+def spread_here(
+    jobs: Iterable[Job], work: Callable[[Job], Fit], *, rescue: Callable[[Job, str], Fit]
+) -> Generator[tuple[Job, Fit]]:
+    """Do the jobs one after another, in this process."""
+    del rescue
+    for job in jobs:
+        yield job, work(job)
+
+
+QUICK = {
+    predict_lags,
+    predict_calendar,
+    repeat_lag,
+    repeat_at_level,
+    repeat_profile,
+    repeat_season,
+}
+"""What costs milliseconds."""
+
+
+def keep_quick_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out Prophet and statsforecast, for laws that hold whatever the members are."""
+    for key, members in MEMBERS.items():
+        quick = {name: m for name, m in members.items() if _find_core(m) in QUICK}
+        monkeypatch.setitem(cast("dict", MEMBERS), key, quick)
+
+
+def _find_core(method: Method) -> object:
+    return _find_core(method.options) if method.predict is predict_circle else method.predict

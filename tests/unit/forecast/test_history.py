@@ -3,25 +3,32 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from tasks.common.contracts import VARIABLES
-from tasks.forecast.history import clean_history, hide_outliers
+from tasks.forecast.history import Bounds, clean_history, hide_outliers
 from tests.unit.forecast.series import AS_OF, give_hours
+
+HOUR = timedelta(hours=1)
 
 
 def test_a_step_that_is_not_over_is_not_known():
     days = pl.DataFrame({"at": [AS_OF.replace(hour=0)], "value": [12.0]})
-    bounds = VARIABLES["air_temperature_daily_mean"]
-    kept = clean_history(days, variable=bounds, step=timedelta(days=1), as_of=AS_OF)
+    bounds = Bounds.of("air_temperature_daily_mean")
+    kept = clean_history(days, bounds=bounds, step=timedelta(days=1), as_of=AS_OF)
     assert kept.is_empty()
 
 
+def test_what_is_impossible_is_not_known():
+    frame = pl.DataFrame({"at": give_hours(1), "value": [1.0, -5.0, np.nan, np.inf, *[2.0] * 20]})
+    bounds = Bounds.of("electricity_demand")
+    kept = clean_history(frame, bounds=bounds, step=HOUR, as_of=AS_OF)
+    assert kept["value"].to_list() == [1.0] + [2.0] * 20
+
+
 def test_a_feed_that_ends_in_rubbish_is_as_old_as_what_came_before():
-    at = give_hours(20)
     values = np.tile(np.arange(1.0, 25.0), 20)
     values[[100, *range(-30, 0)]] = 9000
-    frame = pl.DataFrame({"at": at, "value": values})
-    bounds = VARIABLES["electricity_demand"]
-    kept = clean_history(frame, variable=bounds, step=timedelta(hours=1), as_of=AS_OF)
+    frame = pl.DataFrame({"at": give_hours(20), "value": values})
+    bounds = Bounds.of("electricity_demand")
+    kept = clean_history(frame, bounds=bounds, step=HOUR, as_of=AS_OF)
     assert kept["at"][-1] == AS_OF - timedelta(hours=31)
     assert np.flatnonzero(np.isnan(hide_outliers(kept["value"].to_numpy()))).tolist() == [100]
 

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from tasks.forecast.history import build_train, list_steps
 from tasks.forecast.naives import (
-    Climatology,
     Lag,
     Level,
+    Profile,
+    Season,
     repeat_at_level,
     repeat_lag,
-    repeat_mean_day,
+    repeat_profile,
+    repeat_season,
 )
 from tests.unit.forecast.series import AS_OF, give_hours, give_train
 
@@ -64,9 +66,70 @@ def test_last_years_gap_is_filled_from_the_week_before_and_then_after():
 
 def test_the_mean_day_ignores_gaps():
     values = np.tile(np.arange(24.0), 4)
-    values[:24] = np.nan
+    values[:24] = values[30] = np.nan
     train = give_train(values, future=30)
-    assert repeat_mean_day(train, Climatology(28)).tolist() == [*range(24), *range(6)]
+    assert repeat_profile(train, Profile(1, 28)).tolist() == [*range(24), *range(6)]
+
+
+def test_the_newest_week_counts_most_in_the_mean_week():
+    weeks = np.repeat([0.0, 10.0, 20.0], 7)
+    said = repeat_profile(give_train(weeks, future=7, step_hours=24), Profile(7, 21, keep=0.5))
+    np.testing.assert_allclose(said, (20 + 10 / 2) / (1 + 1 / 2 + 1 / 4))
+
+
+def test_the_mean_looks_no_further_back_than_it_is_told():
+    values = np.concatenate([np.full(24 * 30, 99.0), np.tile(np.arange(24.0), 5)])
+    said = repeat_profile(give_train(values, future=24), Profile(1, 5))
+    assert said.tolist() == list(range(24))
+
+
+def test_the_newest_deviation_from_the_mean_dies_away():
+    values = np.zeros(24 * 20)
+    values[-24:] = 10.0
+    train = give_train(values, future=24 * 5)
+    line = repeat_profile(train, Profile(1, 20))
+    carried = repeat_profile(train, Profile(1, 20, persistence=0.5)) - line
+    assert 4 < carried[0] < 10
+    assert (np.diff(carried) < 0).all()
+    np.testing.assert_allclose(carried[24:] / carried[:-24], 0.5)
+
+
+def test_a_place_in_the_day_that_was_never_observed_is_interpolated():
+    values = np.tile(np.arange(24.0), 5)
+    values[np.arange(120) % 24 == 12] = np.nan
+    assert repeat_profile(give_train(values, future=24), Profile(1, 5)).tolist() == [*range(24)]
+
+
+@given(
+    st.lists(st.floats(0, 1e6) | st.just(float("nan")), min_size=30, max_size=120),
+    st.sampled_from([1, 7]),
+    st.floats(0.1, 1.0),
+)
+def test_a_mean_of_the_past_stays_within_it(values: list[float], cycle: int, keep: float):
+    past = np.array(values)
+    train = give_train(past, future=40, step_hours=24)
+    said = repeat_profile(train, Profile(cycle, 90, keep=keep))
+    said, known = said[np.isfinite(said)], past[-90:][np.isfinite(past[-90:])]
+    slack = 1e-9 * known.max(initial=0)
+    assert not said.size or known.min() - slack <= said.min() <= said.max() <= known.max() + slack
+
+
+def test_the_season_is_the_mean_of_earlier_years_around_the_day():
+    values = np.zeros(365 * 3)
+    ahead = len(values) + 4
+    for days in (365, 365 - 10, 365 + 10, 730):
+        values[ahead - days] = 21.0
+    said = repeat_season(give_train(values, future=10, step_hours=24), Season(15))
+    # Two whole years before, 31 days each; four of the 62 are not zero.
+    np.testing.assert_allclose(said[4], 4 * 21 / 62)
+    assert np.isfinite(said).all()
+
+
+def test_the_season_of_a_year_of_gaps_is_not_known():
+    values = np.full(400, np.nan)
+    values[-20:] = 3.0
+    said = repeat_season(give_train(values, future=5, step_hours=24), Season(5))
+    assert np.isnan(said).all()
 
 
 def test_a_station_that_reports_every_three_hours_has_all_hours_ahead():

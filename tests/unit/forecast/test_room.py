@@ -1,38 +1,44 @@
 """The room as a whole, in one process: what goes in, what comes out, and why."""
 
 import itertools
-from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from tasks.common.contracts import POINTS
+from tasks.common.accounts import SeriesOutcome
+from tasks.common.contracts import MARKET_ZONE, POINTS
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted
-from tasks.common.settings import Settings
-from tasks.forecast.backtest import Fit, run_job
-from tasks.forecast.conclude import conclude_forecast, conclude_series, hash_configuration
-from tasks.forecast.days import MARKET_ZONE
-from tasks.forecast.plan import Horizon, order_jobs, plan_series
 from tests.unit.forecast.series import (
     AS_OF,
     DEMAND,
     TEMPERATURE,
     forecast_here,
+    give_daily_mean,
     give_demand,
+    give_direction,
     give_hours,
+    give_rain,
     give_temperature,
     give_transformed,
+    keep_quick_members,
+    plan_here,
 )
 
-PARTS = {DEMAND: give_demand(62), TEMPERATURE: give_temperature(56)}
+PARTS = {DEMAND: give_demand(50), TEMPERATURE: give_temperature(50)}
+LONGER = {DEMAND: give_demand(62), TEMPERATURE: give_temperature(62)}
 
 
 @pytest.fixture(scope="module")
 def forecasted() -> Forecasted:
     return forecast_here(give_transformed(PARTS))
+
+
+def take(forecasted: Forecasted, name: str) -> tuple[SeriesOutcome, pl.DataFrame]:
+    (outcome,) = (one for one in forecasted.outcomes if one.series_id == name)
+    return outcome, forecasted.points.filter(pl.col("series_id") == name)
 
 
 def test_every_hour_to_the_end_of_the_next_week_is_published(forecasted: Forecasted):
@@ -44,7 +50,7 @@ def test_every_hour_to_the_end_of_the_next_week_is_published(forecasted: Forecas
 
 
 def test_the_model_beats_the_better_naive_and_says_so(forecasted: Forecasted):
-    demand = next(outcome for outcome in forecasted.outcomes if outcome.series_id == DEMAND)
+    demand, _ = take(forecasted, DEMAND)
     assert (demand.status, demand.published, demand.windows) == ("model", "combination", 3)
     assert demand.skill is not None
     assert demand.skill > 0
@@ -52,167 +58,64 @@ def test_the_model_beats_the_better_naive_and_says_so(forecasted: Forecasted):
     assert "beat naive_168h" in demand.reason
 
 
+def test_every_member_of_both_series_was_judged_or_says_why_not(forecasted: Forecasted):
+    for outcome in forecasted.outcomes:
+        assert not [member for member in outcome.members if member.failure]
+        judged = {member.name for member in outcome.members if member.mae is not None}
+        assert {"prophet_recent", "prophet"} & judged
+        assert {"mstl", "dot", "ces", "lags", "naive_168h"} <= judged
+
+
 def test_intervals_lie_around_the_value(forecasted: Forecasted):
     points = forecasted.points
-    order = ("lower95", "lower80", "value", "upper80", "upper95")
-    for lower, upper in itertools.pairwise(order):
+    for lower, upper in itertools.pairwise(("lower95", "lower80", "value", "upper80", "upper95")):
         assert (points[lower] <= points[upper]).all()
+    assert points["probability"].null_count() == points.height
 
 
 def test_the_same_input_gives_the_same_bits(forecasted: Forecasted):
-    assert forecast_here(give_transformed(PARTS)).points.equals(forecasted.points)
+    again = forecast_here(give_transformed({TEMPERATURE: PARTS[TEMPERATURE]}))
+    assert again.points.equals(take(forecasted, TEMPERATURE)[1])
 
 
-def test_nothing_from_the_issue_time_on_is_looked_at(forecasted: Forecasted):
+def test_nothing_from_the_issue_time_on_is_looked_at(monkeypatch: pytest.MonkeyPatch):
+    keep_quick_members(monkeypatch)
     at = pl.datetime_range(AS_OF, AS_OF + timedelta(days=12), "1h", eager=True)
     poison = pl.DataFrame({"at": at, "value": np.full(len(at), 49.0)})
-    poisoned = {name: pl.concat([part, poison]) for name, part in PARTS.items()}
-    assert forecast_here(give_transformed(poisoned)).points.equals(forecasted.points)
+    poisoned = {name: pl.concat([part, poison]) for name, part in LONGER.items()}
+    calm, told = (forecast_here(give_transformed(parts)) for parts in (LONGER, poisoned))
+    assert told.points.equals(calm.points)
+    outcome, _ = take(told, DEMAND)
+    assert "calendar" in {member.name for member in outcome.members}
 
 
-def test_the_zone_of_the_issue_time_makes_no_difference(forecasted: Forecasted):
-    paris = AS_OF.astimezone(MARKET_ZONE)
-    made = forecast_here(give_transformed({TEMPERATURE: PARTS[TEMPERATURE]}, as_of=paris))
-    assert made.points.equals(forecasted.points.filter(pl.col("series_id") == TEMPERATURE))
+def test_the_zone_of_the_issue_time_makes_no_difference(monkeypatch: pytest.MonkeyPatch):
+    keep_quick_members(monkeypatch)
+    paris, utc = (
+        forecast_here(give_transformed(PARTS, as_of=AS_OF.astimezone(zone)))
+        for zone in (MARKET_ZONE, UTC)
+    )
+    assert paris.points.equals(utc.points)
+    assert paris.config_hash == utc.config_hash
 
 
-def test_a_late_feed_is_forecast_from_where_it_ends():
+def test_a_late_feed_is_forecast_from_where_it_ends(monkeypatch: pytest.MonkeyPatch):
+    keep_quick_members(monkeypatch)
     late = give_temperature(60).filter(pl.col("at") < AS_OF - timedelta(hours=30))
-    (outcome,), points = read(forecast_here(give_transformed({TEMPERATURE: late})))
+    outcome, points = take(forecast_here(give_transformed({TEMPERATURE: late})), TEMPERATURE)
     assert outcome.status == "model"
     assert points["at"][0] == AS_OF
     assert outcome.trained_to == AS_OF - timedelta(hours=31)
 
 
 def test_windows_are_chosen_so_that_a_model_is_known_in_all_of_them():
-    transformed = give_transformed({DEMAND: give_demand(55)})
-    (plan,) = plan_series(transformed, horizon=give_horizon(), pattern="*")
-    assert plan.windows == (1, 2)  # before a third, eight weeks would be too few
-    assert "prophet_recent" in run_job(plan.jobs[2]).fits
+    (plan,) = plan_here(give_transformed({DEMAND: give_demand(55)}))
+    assert plan.windows == (1, 2, 3)  # before a fourth, four weeks would be too few
+    assert (3, "prophet_recent") in plan.list_members()
 
 
-def give_horizon() -> Horizon:
-    return Horizon.of(AS_OF, 11, Settings())
-
-
-def read(forecasted: Forecasted):
-    return forecasted.outcomes, forecasted.points
-
-
-BAD = {
-    "all null": (
-        lambda f: f.with_columns(value=pl.lit(None, pl.Float64)),
-        "withheld",
-        "no credible",
-    ),
-    "one value": (lambda f: f.tail(1), "withheld", "1 values over 0.0 days"),
-    "constant": (lambda f: f.with_columns(value=pl.lit(7.0)), "withheld", "stuck sensor"),
-    "too short": (lambda f: f.tail(24 * 10), "withheld", "240 values over 10.0 days"),
-    "impossible": (
-        lambda f: f.with_columns(value=-pl.col("value") - 60),
-        "withheld",
-        "no credible",
-    ),
-    "old": (
-        lambda f: f.filter(pl.col("at") < AS_OF - timedelta(days=15)),
-        "withheld",
-        "the newest value is 15 days old",
-    ),
-    "stale": (
-        lambda f: f.filter(pl.col("at") < AS_OF - timedelta(days=3)),
-        "stale",
-        "the newest value is 72 h old",
-    ),
-    "two weeks": (lambda f: f.tail(24 * 20), "fallback", "20 days of values are too few"),
-    "gaps": (
-        lambda f: f.filter(pl.Series(np.random.default_rng(2).random(f.height) > 0.4)),
-        "model|fallback",
-        "past windows",
-    ),
-    "outlier": (
-        lambda f: f.with_columns(
-            value=pl.when(pl.col("at") == AS_OF - timedelta(days=9)).then(1e12).otherwise("value")
-        ),
-        "model|fallback",
-        "past windows",
-    ),
-    "level shift": (
-        lambda f: f.with_columns(
-            value=pl.col("value") + 15 * (pl.col("at") > AS_OF - timedelta(days=6))
-        ),
-        "model|fallback",
-        "past windows",
-    ),
-    "three-hourly": (
-        lambda f: f.filter(pl.col("at").dt.hour() % 3 == 0),
-        "model|fallback",
-        "past windows",
-    ),
-    "not a number": (
-        lambda f: f.with_columns(
-            value=pl.when(pl.col("at").dt.hour() == 3).then(float("nan")).otherwise("value")
-        ),
-        "model|fallback",
-        "past windows",
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def bad() -> Forecasted:
-    parts = {
-        f"x:{name}:air_temperature": spoil(give_temperature(60))
-        for name, (spoil, *_) in BAD.items()
-    }
-    return forecast_here(give_transformed(parts))
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_series_ends_with_a_status_and_a_reason(bad: Forecasted, name: str):
-    _, statuses, reason = BAD[name]
-    outcome = next(o for o in bad.outcomes if o.series_id == f"x:{name}:air_temperature")
-    points = bad.points.filter(pl.col("series_id") == outcome.series_id)
-    assert outcome.status in statuses.split("|")
-    assert reason in outcome.reason
-    assert points.height == (0 if outcome.status == "withheld" else 266)
-    assert points.select(pl.exclude("series_id", "at")).to_numpy().max(initial=0) <= 50
-
-
-@pytest.mark.parametrize("step_minutes", [0, None])
-def test_a_series_that_cannot_be_planned_is_withheld_and_stops_no_other(step_minutes: int | None):
-    odd = "a:b:air_temperature"
-    transformed = give_transformed({TEMPERATURE: give_temperature(9), odd: give_temperature(9)})
-    spoilt = pl.when(series_id=odd).then(step_minutes).otherwise("step_minutes")
-    series = transformed.series.with_columns(step_minutes=spoilt)
-    first, second = plan_series(
-        replace(transformed, series=series), horizon=give_horizon(), pattern="*"
-    )
-    assert "its history could not be prepared (" in str(first.withheld)
-    assert second.series_id == TEMPERATURE
-    assert "could not" not in str(second.withheld)
-
-
-def test_a_series_that_cannot_be_concluded_is_withheld_and_stops_no_other():
-    plans = plan_series(give_transformed(PARTS), horizon=give_horizon(), pattern="*")
-    results = [run_job(job, "left out") for job in order_jobs(plans)]
-    short = {"naive_168h": Fit(np.zeros(3), 0.0)}
-    odd = [replace(r, fits=short) if r.series_id == DEMAND else r for r in results]
-    made = conclude_forecast(plans, odd, horizon=give_horizon(), config_hash="hash", seconds=0.0)
-    assert [outcome.status for outcome in made.outcomes] == ["fallback", "withheld"]
-    assert "its forecast could not be concluded (ValueError: " in made.outcomes[1].reason
-
-
-def test_a_series_whose_workers_died_falls_back_to_its_naive():
-    transformed = give_transformed({DEMAND: PARTS[DEMAND]})
-    (plan,) = plan_series(transformed, horizon=give_horizon(), pattern="*")
-    results = {job.window: run_job(job, "the worker process died") for job in plan.jobs}
-    outcome, points = conclude_series(plan, results)
-    assert (outcome.status, outcome.published) == ("fallback", "naive_168h")
-    assert "prophet_recent: the worker process died" in outcome.reason
-    assert points.height == 266
-
-
-def test_humidity_stays_within_its_bounds():
+def test_humidity_stays_within_its_bounds(monkeypatch: pytest.MonkeyPatch):
+    keep_quick_members(monkeypatch)
     wet = give_temperature(60).with_columns(value=(pl.col("value") * 8).clip(0, 100))
     points = forecast_here(give_transformed({"a:b:relative_humidity": wet})).points
     assert points["upper95"].max() == 100
@@ -220,37 +123,84 @@ def test_humidity_stays_within_its_bounds():
 
 
 def test_a_daily_series_is_forecast_by_the_day():
-    at = give_hours(900).filter(give_hours(900).dt.hour() == 0)
-    season = 10 + 8 * np.sin(np.arange(len(at)) / 365.25 * 2 * np.pi)
-    noise = np.random.default_rng(4).normal(0, 2, len(at))
-    days = pl.DataFrame({"at": at, "value": season + noise})
-    parts = {"t:32:air_temperature_daily_mean": days}
-    (outcome,), points = read(forecast_here(give_transformed(parts, step_minutes=1440)))
+    name = "t:32:air_temperature_daily_mean"
+    made = forecast_here(give_transformed({name: give_daily_mean(900)}, step_minutes=1440))
+    outcome, points = take(made, name)
     assert outcome.status == "model"
+    assert not [member for member in outcome.members if member.failure]
     assert points["at"].dt.date().to_list() == [
         (AS_OF + timedelta(days=day)).date() for day in range(1, 12)
     ]
 
 
-def test_only_what_matches_is_forecast():
+NORTH = "a:b:wind_from_direction"
+
+
+@pytest.fixture(scope="module")
+def north() -> Forecasted:
+    """Forecast a wind that swings by 25 degrees around north."""
+    return forecast_here(give_transformed({NORTH: give_direction(50)}))
+
+
+def test_a_wind_around_north_stays_there(north: Forecasted):
+    outcome, points = take(north, NORTH)
+    value = points["value"].to_numpy()
+    assert outcome.status == "model"
+    assert not [member for member in outcome.members if member.failure]
+    assert np.abs((value + 180) % 360 - 180).max() < 45
+    assert value.min() < 25
+    assert 335 < value.max() < 360
+
+
+def test_bounds_of_a_direction_go_clockwise_through_north(north: Forecasted):
+    points = north.points.select(pl.exclude("series_id", "at", "probability"))
+    assert points.select(pl.all().is_between(0, 360, closed="left").all()).row(0) == (True,) * 5
+    steps = [
+        ((points[b] - points[a]) % 360).to_numpy()
+        for a, b in itertools.pairwise(("lower95", "lower80", "value", "upper80", "upper95"))
+    ]
+    assert np.max(steps) < 90
+    assert (points["lower95"] > points["upper95"]).any()
+
+
+RAIN = "a:b:precipitation_amount_daily"
+
+
+def give_wet_month(*, wet_share: float) -> pl.DataFrame:
+    """Give a year of rain whose last month is wetter or drier than the rest."""
+    year, drawn = give_rain(370), np.random.default_rng(1)
+    month = np.where(drawn.random(30) < wet_share, 1 + drawn.gamma(1.2, 4.0, 30), 0)
+    return year.with_columns(value=pl.concat([year["value"][:-30], pl.Series(month)]))
+
+
+def test_wet_days_are_likelier_after_a_wet_month():
+    wet, dry = (
+        take(
+            forecast_here(
+                give_transformed({RAIN: give_wet_month(wet_share=share)}, step_minutes=1440)
+            ),
+            RAIN,
+        )[1]
+        for share in (0.8, 0.1)
+    )
+    assert wet["probability"].is_between(0, 1).all()
+    assert wet["probability"].null_count() == 0
+    assert (wet["probability"] > dry["probability"] + 0.1).all()
+    assert wet["lower95"].min() == 0
+
+
+def test_only_what_matches_is_forecast(monkeypatch: pytest.MonkeyPatch):
+    keep_quick_members(monkeypatch)
     made = forecast_here(give_transformed(PARTS), pattern="*:air_temperature")
     assert [outcome.series_id for outcome in made.outcomes] == [TEMPERATURE]
+    assert made.pattern == "*:air_temperature"
 
 
 def test_a_pattern_that_matches_nothing_names_what_there_is():
     with pytest.raises(ConfigurationError, match=r"matches 'rte:33:\*'.*rte:32:electricity_demand"):
-        forecast_here(give_transformed(PARTS), pattern="rte:33:*")
+        plan_here(give_transformed(PARTS), pattern="rte:33:*")
 
 
 def test_what_is_not_forecast_by_declaration_has_no_outcome():
-    rain = {"a:b:precipitation_increment": give_temperature(56)}
-    assert forecast_here(give_transformed(rain)).outcomes == ()
-
-
-def test_the_configuration_hash_tells_horizons_apart():
-    horizon = Horizon(AS_OF, AS_OF, timedelta(hours=48), timedelta(days=14))
-    first, again, other = (
-        hash_configuration(horizon_days=days, pattern="*", horizon=horizon) for days in (11, 11, 7)
-    )
-    assert first == again
-    assert first != other
+    hours = pl.DataFrame({"at": give_hours(9), "value": 0.5})
+    assert forecast_here(give_transformed({"a:b:precipitation_increment": hours})).outcomes == ()
