@@ -41,9 +41,6 @@ _FLAT: Final = b'"%s":0,' % DATA.encode()
 _PIECE_BYTES: Final = 2 << 20
 """Lines edited at once: little enough to stay in the processor's cache."""
 
-Shape = tuple[tuple[str, ...], Columns]
-"""How the lines of a block nest: steps down to the data; and the columns found."""
-
 
 def read_json(chunks: Iterable[bytes], source: Source, limits: Limits) -> Iterator[Batch]:
     """Read lines, or one document that spans several."""
@@ -172,8 +169,8 @@ def _check_empty(frame: pl.DataFrame, block: Block, steps: tuple[str, ...]) -> N
                 raise NoRecordError
 
 
-def _find_shape(body: bytes, source: Source) -> Shape:
-    """Find how the first lines nest.
+def _find_shape(body: bytes, source: Source) -> tuple[tuple[str, ...], Columns]:
+    """Find how the first lines nest: the steps down to the data, and the columns.
 
     Every declared name of a variable not seen there is looked for too, since it may come later.
 
