@@ -55,8 +55,8 @@ def describe_cluster(address: str | None, workers: int | None) -> Generator[dict
             "n_workers": workers or os.cpu_count() or 1,
             "threads_per_worker": 1,
             "memory_limit": None,  # as for the local pool, that is the machine's to say
-            "dashboard_address": None,
-            "scheduler_kwargs": {"allowed_failures": 0},
+            "dashboard_address": "127.0.0.1:0",
+            "scheduler_kwargs": {"allowed_failures": 0, "dashboard": False},
             "local_directory": scratch,
             "env": ONE_THREAD,
         }

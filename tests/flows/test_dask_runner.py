@@ -1,0 +1,217 @@
+"""Fits on a real Dask cluster: a scheduler and two workers on loopback, as in the how-to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import Client, LocalCluster
+from prefect import flow
+from prefect_dask import DaskTaskRunner
+
+from tasks.common.errors import ConfigurationError, TransientError
+from tasks.common.results import Forecasted, Transformed
+from tasks.forecast.cluster import describe_cluster, spread_over
+from tasks.forecast.task import forecast
+from tests.flows.command import PREFECT_HOME, ROOT
+from tests.unit.forecast.series import (
+    DEMAND,
+    TEMPERATURE,
+    forecast_here,
+    give_demand,
+    give_temperature,
+    give_transformed,
+)
+from tests.unit.forecast.test_parallel import die_at_three, raise_at_three, rescue
+
+BIN = Path(sys.executable).parent
+PARTS = {DEMAND: give_demand(40), TEMPERATURE: give_temperature(40)}
+
+
+@contextmanager
+def running(*words: str, log: Path) -> Generator[subprocess.Popen[bytes]]:
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [BIN / "dask", *words],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=out,
+            stderr=out,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("dask")
+    told = folder / "scheduler.json"
+    scheduler = (
+        f"scheduler --host 127.0.0.1 --port 0 --dashboard-address :0 --scheduler-file {told}"
+    )
+    worker = f"worker --scheduler-file {told} --nthreads 1 --nworkers 2 --local-directory {folder}"
+    with (
+        running(*scheduler.split(), log=folder / "scheduler.log"),
+        running(*worker.split(), log=folder / "worker.log"),
+    ):
+        deadline = time.monotonic() + 60
+        while not (told.exists() and told.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield json.loads(told.read_text())["address"]
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def here() -> Forecasted:
+    return forecast_here(give_transformed(PARTS))
+
+
+@flow
+def run_room(transformed: Transformed) -> Forecasted:
+    return forecast(transformed)
+
+
+def give_input(output: str) -> Transformed:
+    """Keep fits in a store of the test's own, so that none is recalled."""
+    return replace(give_transformed(PARTS), output=f"memory://{output}")
+
+
+def choose_dask(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in {"FORECAST_RUNNER": "dask", **settings}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_cluster_forecasts_what_one_process_does(
+    client: Client, address: str, here: Forecasted, monkeypatch: pytest.MonkeyPatch
+):
+    choose_dask(monkeypatch, DASK_ADDRESS=address)
+    made = run_room(give_input("dask"))
+    assert made.points.equals(here.points)
+    assert made.fits == here.fits
+    folders = client.run(tempfile.gettempdir).values()
+    assert len({Path(one) for one in folders if one.endswith("/forecast")}) == 2
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_is_complete_though_a_worker_is_killed_in_the_middle(
+    client: Client, address: str, here: Forecasted, monkeypatch: pytest.MonkeyPatch
+):
+    before, killed = client.run(os.getpid), list[int]()
+
+    def kill_one_at_work() -> None:
+        while not killed:
+            busy = [worker for worker, keys in client.processing().items() if keys]
+            killed.extend(before[worker] for worker in busy[:1])
+        os.kill(killed[0], signal.SIGKILL)
+
+    choose_dask(monkeypatch, DASK_ADDRESS=address)
+    killer = threading.Thread(target=kill_one_at_work)
+    killer.start()
+    made = run_room(give_input("killed"))
+    killer.join()
+    assert made.points.equals(here.points)
+    client.wait_for_workers(2, timeout=60)
+    assert killed[0] not in client.run(os.getpid).values()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_without_an_address_a_cluster_of_this_machine_lives_as_long_as_the_task(
+    here: Forecasted, monkeypatch: pytest.MonkeyPatch
+):
+    choose_dask(monkeypatch, FORECAST_WORKERS="2")
+    scratch = set(Path(tempfile.gettempdir()).glob("forecast-*"))
+    made = run_room(give_input("temporary"))
+    assert made.points.equals(here.points)
+    assert set(Path(tempfile.gettempdir()).glob("forecast-*")) <= scratch
+
+
+def spread(client: Client) -> Callable[..., Generator[tuple[int, object]]]:
+    return partial(spread_over, rescue=rescue, connect=lambda: client)
+
+
+def test_a_job_that_raises_costs_only_itself(client: Client):
+    told = dict(spread(client)(range(40), raise_at_three))
+    assert told.pop(3) == "rescued 3: UnheardOfError: never seen before"
+    assert callable(told.pop(4))
+    assert told == {job: f"done {job}" for job in range(40) if job not in (3, 4)}
+
+
+def test_a_job_that_kills_its_worker_costs_only_itself():
+    with describe_cluster(None, 1) as described, DaskTaskRunner(**described) as runner:
+        told = dict(spread(runner.client)(range(20), die_at_three))
+    assert told.pop(3) == "rescued 3: the worker process died; it may lack memory"
+    assert told == {job: f"done {job}" for job in range(20) if job != 3}
+
+
+def test_closing_early_cancels_what_is_pending_and_few_were_drawn(client: Client):
+    drawn = count()
+    told = spread(client)((0.01 for _ in drawn), time.sleep)
+    next(told)
+    told.close()
+    assert next(drawn) <= 2 * 4 * 16
+    deadline = time.monotonic() + 10
+    while any(client.processing().values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(client.processing().values())
+
+
+def test_no_jobs_need_no_cluster():
+    assert list(spread_over([], time.sleep, rescue=rescue, connect=pytest.fail)) == []
+
+
+def test_a_worker_of_many_threads_is_refused():
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        pytest.raises(ConfigurationError, match=r"has 2 threads.*start it with --nthreads 1"),
+    ):
+        next(spread(client)([1], time.sleep))
+
+
+def test_an_absent_scheduler_is_worth_another_try():
+    nobody = partial(Client, "tcp://127.0.0.1:9", set_as_default=False)
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(TransientError, match=r"out of reach.*correct DASK_ADDRESS"),
+    ):
+        next(spread_over([1], time.sleep, rescue=rescue, connect=nobody))
+
+
+def test_the_extra_is_asked_for_before_anything_is_read(tmp_path: Path):
+    program = (
+        "import runpy, sys; sys.modules['prefect_dask'] = None; "
+        "runpy.run_module('flows.forecast', run_name='__main__')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(PREFECT_HOME), "FORECAST_RUNNER": "dask"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "FORECAST_RUNNER is 'dask': " in ran.stderr
+    assert "needs the extra `dask`" in ran.stderr
