@@ -137,13 +137,14 @@ def test_a_run_is_complete_though_a_worker_is_killed_in_the_middle(
 
 @pytest.mark.usefixtures("prefect_server")
 def test_without_an_address_a_cluster_of_this_machine_lives_as_long_as_the_task(
-    here: Forecasted, monkeypatch: pytest.MonkeyPatch
+    here: Forecasted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     choose_dask(monkeypatch, FORECAST_WORKERS="2")
-    scratch = set(Path(tempfile.gettempdir()).glob("forecast-*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     made = run_room(give_input("temporary"))
     assert made.points.equals(here.points)
-    assert set(Path(tempfile.gettempdir()).glob("forecast-*")) <= scratch
+    assert made.fits == here.fits
+    assert list(tmp_path.glob("forecast-*")) == []
 
 
 def spread(client: Client) -> Callable[..., Generator[tuple[int, object]]]:
