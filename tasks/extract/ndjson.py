@@ -8,6 +8,7 @@ is read line by line, and a bad line costs itself.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from io import BytesIO
 from itertools import chain
 from typing import Any, Final
 
@@ -59,25 +60,16 @@ def _take_document(
     """Give the values of the one document the whole is (within the limit), else the stream."""
     stream = iter(chunks)
     taken = [next(stream, b"").removeprefix(b"\xef\xbb\xbf")]
-    if _starts_with_object(taken[0]):
-        return None, chain(taken, stream)
+    with suppress(ValueError):
+        if isinstance(parse_json(BytesIO(taken[0].lstrip()).readline()), dict):
+            return None, chain(taken, stream)
     while sum(map(len, taken)) <= limit_bytes and (chunk := next(stream, None)) is not None:
         taken.append(chunk)
-    try:
-        document = parse_json(b"".join(taken)) if sum(map(len, taken)) <= limit_bytes else None
-    except ValueError:
-        document = None
-    if document is None:
-        return None, chain(taken, stream)
-    return (document if isinstance(document, list) else [document]), ()
-
-
-def _starts_with_object(head: bytes) -> bool:
-    first = re.match(rb"\s*([^\n]*)", head)
-    try:
-        return isinstance(parse_json(first[1] if first else b""), dict)
-    except ValueError:
-        return False
+    if sum(map(len, taken)) <= limit_bytes:
+        with suppress(ValueError):
+            document = parse_json(b"".join(taken))
+            return (document if isinstance(document, list) else [document]), ()
+    return None, chain(taken, stream)
 
 
 def _read_lines(block: Block, source: Source) -> Batch:
