@@ -96,6 +96,13 @@ def test_the_shortest_naive_is_measured_after_the_lead(lead: int, differences: s
     assert np.isnan(errors).sum() == lead  # the newest window is not over
 
 
+def test_a_naive_that_says_350_where_it_was_10_erred_by_twenty():
+    values = np.tile([350.0, 10.0], 100)
+    train, frame = give_train(values, future=11, step_hours=24), Frame(11, 0, 7)
+    errors = measure_naive_errors(train, "direction", frame, windows=range(1, 5))
+    assert set(np.abs(errors[np.isfinite(errors)]).tolist()) == {0.0, 20.0}
+
+
 def give_constant_job(member: str = "prophet_recent") -> Job:
     train = give_train(np.full(24 * 40, 5.0), future=24)
     return Job(DEMAND, 0, member, "demand", train, 0)

@@ -117,6 +117,16 @@ def test_weather_after_a_windows_origin_is_no_part_of_its_fits(days_ago: int):
     assert unchanged == {w for w in told.windows if 7 * w >= days_ago}
 
 
+def test_what_a_member_does_not_look_at_is_no_part_of_its_name():
+    parts, _ = CASES[TEMPERATURE]
+    younger = parts[TEMPERATURE].filter(pl.col("at") > AS_OF - timedelta(days=85))
+    whole, (cut,) = plan_one(TEMPERATURE), plan_here(give_transformed({TEMPERATURE: younger}))
+    for window in (0, 1, 2):
+        one, other = name_window(whole, window), name_window(cut, window)
+        assert one["prophet"] == other["prophet"]  # it looks at eight weeks
+        assert one["lags"] != other["lags"]  # at half a year
+
+
 def test_the_issue_time_decides_what_a_fit_is_named_not_the_run():
     def name_all(transformed: Transformed) -> list[str]:
         (plan,) = plan_here(transformed, pattern=TEMPERATURE)

@@ -36,3 +36,10 @@ def test_a_feed_that_ends_in_rubbish_is_as_old_as_what_came_before():
 def test_a_series_that_hardly_moves_has_no_outliers():
     values = np.array([5.0] * 99 + [6.0])
     assert hide_outliers(values).tolist() == values.tolist()
+
+
+def test_a_storm_in_a_dry_country_is_no_outlier():
+    drawn = np.random.default_rng(0)
+    rain = np.where(drawn.random(1000) < 0.3, 0.2 + drawn.gamma(0.8, 7, 1000), 0)
+    assert hide_outliers(rain).tolist() == rain.tolist()
+    assert rain.max() > 20 * np.quantile(rain, 0.75) > 0

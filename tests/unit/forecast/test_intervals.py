@@ -32,12 +32,19 @@ def test_a_short_history_tells_nothing_of_calm():
     assert measure_scale(np.ones((3, 50)), np.full((5, 50), 9.0)) == (1.0, 1.0)
 
 
-@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 60), st.floats(0, 0.9))
-def test_intervals_contain_each_other_and_widen(seed: int, windows: int, size: int, gaps: float):
+@given(
+    st.integers(0, 2**32),
+    st.tuples(st.integers(1, 5), st.integers(2, 60)),
+    st.floats(0, 0.9),
+    st.tuples(st.floats(1, 3), st.floats(1, 3)),
+)
+def test_intervals_contain_each_other_and_widen(
+    seed: int, shape: tuple[int, int], gaps: float, scale: tuple[float, float]
+):
     generator = np.random.default_rng(seed)
-    errors = generator.normal(0, 1, (windows, size))
-    errors[generator.random(errors.shape) < gaps] = np.nan
-    inner, outer = measure_radii(errors)
+    errors = generator.normal(0, 1, shape)
+    errors[generator.random(shape) < gaps] = np.nan
+    inner, outer = measure_radii(errors, scale)
     assert (inner <= outer).all()
     assert (np.diff(inner) >= 0).all()
     assert (np.diff(outer) >= 0).all()
