@@ -45,12 +45,13 @@ app = App(
 
 
 @app.default
-def run(
+def run(  # noqa: PLR0913 - one option a word
     *,
     lake: str | None = None,
     as_of: str | None = None,
     horizon_days: Annotated[int, Parameter(validator=Number(gte=1, lte=31))] = 11,
     series: str = "*",
+    deadline: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     json: Path | None = None,
 ) -> int:
@@ -64,6 +65,7 @@ def run(
         as_of: Issue time, ISO with its offset; nothing at or after it trains a model.
         horizon_days: Days ahead, to the end of the last local day.
         series: Pattern of series ids, for example 'rte:*' or '*:air_temperature'.
+        deadline: Minutes of fitting after which no further model is begun.
         dry_run: Write nothing, neither to the lake nor to MongoDB.
         json: Also write the report as JSON to this file; - is standard output.
     """
@@ -75,6 +77,7 @@ def run(
             "as_of": instant or demo_ends,
             "horizon_days": horizon_days,
             "series": series,
+            "deadline_minutes": deadline,
             "dry_run": dry_run,
         }
         state = cast(

@@ -28,6 +28,7 @@ def forecast_pipeline(
     as_of: datetime | None = None,
     horizon_days: Annotated[int, Field(ge=1, le=31)] = 11,
     series: str = "*",
+    deadline_minutes: Annotated[float, Field(gt=0)] | None = None,
     dry_run: bool = False,
 ) -> State[RunReport]:
     """Read what landed, make one trusted history, forecast every series, publish, report.
@@ -41,11 +42,15 @@ def forecast_pipeline(
             Sunday of the next ISO week.
         series: Which series to forecast, as a pattern: rte:* or *:air_temperature. A run of some
             series is stored and not published.
+        deadline_minutes: Minutes of fitting after which no further model is begun: what there is
+            by then is published, the copies of the past at least. Empty: all are fitted.
         dry_run: Do everything but write: neither the lake nor MongoDB changes.
     """
     readings = extract(lake=lake, as_of=as_of, dry_run=dry_run)
     history = transform(readings)
-    forecasts = forecast(history, horizon_days=horizon_days, series=series)
+    forecasts = forecast(
+        history, horizon_days=horizon_days, series=series, deadline_minutes=deadline_minutes
+    )
     written = upsert(history, forecasts)
     return conclude(report(readings, history, forecasts, written))
 

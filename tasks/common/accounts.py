@@ -112,6 +112,8 @@ class SeriesOutcome:
         skill: 1 - MAE of the published method / MAE of the better naive, in the backtest.
         naive: name of the better naive.
         coverage80: share of the backtest's truths inside the 80 % interval, leave-one-window-out.
+        components: terms of the headline model by name, one value per point; their sum is its
+            forecast, in its own scale (log(1 + x) for wind).
     """
 
     series_id: str
@@ -130,6 +132,7 @@ class SeriesOutcome:
     trained_to: datetime | None = None
     windows: int = 0
     seconds: float = 0.0
+    components: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

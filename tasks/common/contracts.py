@@ -113,9 +113,10 @@ VARIABLES: Final[dict[str, Variable]] = {
     "relative_humidity": Variable("%", "mean", 0, 100, 60, 24, (100.0,), forecast=True),
     "wind_speed": Variable("m s-1", "mean", 0, 75, 25, 24, (0.0,), forecast=True),
     "wind_speed_of_gust": Variable("m s-1", "max", 0, 110, 40, 24, (0.0,), forecast=True),
-    "wind_from_direction": Variable("degree", "vector_mean", 0, 360, None, 18),
+    "wind_from_direction": Variable("degree", "vector_mean", 0, 360, None, 18, forecast=True),
     "air_pressure_at_mean_sea_level": Variable("hPa", "mean", 920, 1070, 12, 12, forecast=True),
     "precipitation_increment": Variable("mm", "sum", 0, 120),
+    "precipitation_amount_daily": Variable("mm", "sum", 0, 500, forecast=True),
     "precipitation_amount_1h": Variable("mm", "max", 0, 200),
     "precipitation_amount_3h": Variable("mm", "max", 0, 400),
     "lwe_precipitation_rate": Variable("mm h-1", "mean", 0, 600),
@@ -191,9 +192,11 @@ POINTS: Final = pl.Schema(
         "upper80": pl.Float64,
         "lower95": pl.Float64,
         "upper95": pl.Float64,
+        "probability": pl.Float64,  # of a wet day; null for all that is not rain
     }
 )
-"""POINTS: one row per series and valid time (start of the step), sorted by both, no nulls."""
+"""POINTS: one row per series and valid time (start of the step), sorted by both. The bounds of a
+direction go clockwise from the lower to the upper one, through north if need be."""
 
 QUARANTINE: Final = pl.Schema(
     {

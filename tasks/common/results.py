@@ -155,6 +155,8 @@ class Forecasted:
         outcomes: one per series of the history, sorted by series_id.
         config_hash: hash of everything but the data that decides the numbers.
         pattern: which series were wanted; readers are only given runs of all, `*`.
+        fits: how many fits were copied, recalled from earlier runs, fitted, or left when the
+            deadline came.
     """
 
     as_of: datetime
@@ -164,6 +166,7 @@ class Forecasted:
     config_hash: str
     seconds: float
     pattern: str = "*"
+    fits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,139 +2,164 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from importlib.metadata import version
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from tasks.common.accounts import SeriesOutcome
-from tasks.common.contracts import POINTS, VARIABLES
+from tasks.common.contracts import POINTS
 from tasks.common.results import Forecasted
 from tasks.forecast import backtest, history, intervals
-from tasks.forecast.backtest import JobResult, cut_truth, measure_naive_errors
-from tasks.forecast.combine import NAIVE_SHARES, combine, judge_backtest
+from tasks.forecast.backtest import Fit, cut_truth, cut_window, measure_naive_errors
+from tasks.forecast.circle import TURN, turn_towards
+from tasks.forecast.combine import DOUBT, NAIVE_SHARES, POWER, combine, judge_backtest
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
+from tasks.forecast.fits import name_code
 from tasks.forecast.intervals import Scale, measure_radii, measure_scale
-from tasks.forecast.members import MEMBERS, choose_members
+from tasks.forecast.members import MEMBERS, choose_members, name_naives
 from tasks.forecast.models import SEED
-from tasks.forecast.outcome import Results, describe_judged, describe_members, describe_withheld
+from tasks.forecast.outcome import (
+    Windows,
+    describe_judged,
+    describe_members,
+    describe_withheld,
+)
 from tasks.forecast.plan import Horizon, SeriesPlan
 from tasks.forecast.train import Values
+from tasks.forecast.work import Done, How
+
+Asked = Mapping[str, object]
+"""horizon_days, series and deadline, as the operator gave them."""
 
 YEAR_DAYS: Final = 365
-REVISION: Final = 2
-"""Raise it when code that no table below names changes the numbers."""
+WET_MM: Final = 1.0
+"""A wet day, as the European Climate Assessment counts them (RR1)."""
 
 
 def conclude_forecast(
-    plans: Iterable[SeriesPlan],
-    results: Iterable[JobResult],
-    *,
-    horizon: Horizon,
-    config_hash: str,
-    seconds: float,
-    pattern: str = "*",
+    plans: Iterable[SeriesPlan], done: Iterable[Done], *, horizon: Horizon, asked: Asked
 ) -> Forecasted:
-    """Bring all results together: points sorted by series and time, one outcome per plan."""
-    by_series: dict[str, dict[int, JobResult]] = {}
-    for result in results:
-        by_series.setdefault(result.series_id, {})[result.window] = result
-    ended = [_end_series(plan, by_series.get(plan.series_id, {})) for plan in plans]
+    """Bring all fits together: points sorted by series and time, one outcome per plan.
+
+    Args:
+        plans: in the order of the outcomes.
+        done: every fit of theirs, in any order.
+        horizon: what they were planned for.
+        asked: horizon_days, series and deadline, as the operator gave them.
+    """
+    fits: dict[str, dict[int, dict[str, Fit]]] = {}
+    counts: Counter[How] = Counter()
+    for one in done:
+        fits.setdefault(one.series_id, {}).setdefault(one.window, {})[one.member] = one.fit
+        counts[one.how] += 1
+    ended = [_end_series(plan, fits.get(plan.series_id, {})) for plan in plans]
     return Forecasted(
         as_of=horizon.as_of,
         horizon_end=horizon.end,
         points=pl.concat([POINTS.to_frame(), *(points for _, points in ended)]),
         outcomes=tuple(outcome for outcome, _ in ended),
-        config_hash=config_hash,
-        seconds=seconds,
-        pattern=pattern,
+        config_hash=hash_configuration(horizon, asked),
+        seconds=0.0,
+        pattern=str(asked.get("series", "*")),
+        fits={str(how): count for how, count in sorted(counts.items())},
     )
 
 
-def conclude_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, pl.DataFrame]:
+def conclude_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, pl.DataFrame]:
     """Give the outcome of one series and its points; none when it is withheld."""
     if plan.withheld:
         return describe_withheld(plan, plan.withheld), POINTS.to_frame()
-    ahead = {n: v for n, v in _collect(plan, results, 0).items() if np.isfinite(v).all()}
-    past = [_collect(plan, results, window) for window in plan.windows]
+    ahead = {n: v for n, v in collect_values(plan, windows, 0).items() if np.isfinite(v).all()}
+    past = [collect_values(plan, windows, window) for window in plan.windows]
     unknown = np.full(len(plan.targets), np.nan)
     stacked = {name: np.stack([fits.get(name, unknown) for fits in past]) for name in ahead}
-    truth = cut_truth(plan.train, numbers=plan.windows, targets=len(plan.targets))
-    judgement = judge_backtest(stacked, truth, _name_naives(plan))
+    truth = cut_truth(plan.train, plan.frame, plan.windows)
+    naives = name_naives(plan.kind, plan.train.step)
+    if plan.kind == "direction":
+        stacked = {name: turn_towards(said, truth) for name, said in stacked.items()}
+        ahead = {name: turn_towards(v, next(iter(ahead.values()))) for name, v in ahead.items()}
+    judgement = judge_backtest(stacked, truth, naives)
     if judgement is None:
-        told = describe_members(results, {}, {})
+        told = describe_members(windows, {}, {})
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
     scale = _compare_with_year(plan)
-    points = _build_points(
-        plan, combine(ahead, judgement.weights), measure_radii(judgement.errors, scale)
-    )
-    return describe_judged(plan, judgement, results, scale=scale), points
+    radii = measure_radii(judgement.errors, scale)
+    points = _build_points(plan, combine(ahead, judgement.weights), radii)
+    if plan.kind == "rain":
+        points = points.with_columns(probability=_tell_chance(plan, judgement.weights))
+    return describe_judged(plan, judgement, windows, scale=scale), points
 
 
-def _end_series(plan: SeriesPlan, results: Results) -> tuple[SeriesOutcome, pl.DataFrame]:
+def _end_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, pl.DataFrame]:
     """Conclude a series; one that cannot be concluded costs only itself."""
     try:
-        return conclude_series(plan, results)
+        # Sums differ in their last bit by their order, and workers finish in any.
+        names = choose_members(plan.kind, plan.train.step)
+        ordered = {w: {n: fits[n] for n in names if n in fits} for w, fits in windows.items()}
+        return conclude_series(plan, ordered)
     except MEMBER_ERRORS as error:
         reason = f"its forecast could not be concluded ({tell_failure(error)})"
         return describe_withheld(plan, reason), POINTS.to_frame()
 
 
-def hash_configuration(*, horizon_days: int, pattern: str, horizon: Horizon) -> str:
+def hash_configuration(horizon: Horizon, asked: Asked) -> str:
     """Hash everything but the data that decides the numbers, versions of libraries included."""
     members = {
         "/".join(key): {name: method.describe() for name, method in rows.items()}
         for key, rows in MEMBERS.items()
     }
-    libraries = ("prophet", "cmdstanpy", "holidays", "numpy")
     named = {
-        "revision": REVISION,
+        "code": name_code(),
         "seed": SEED,
         "members": members,
-        "backtest": (backtest.WINDOWS, backtest.CANDIDATES, backtest.LEAST_TRUTH),
+        "backtest": (backtest.HORIZONS, backtest.LEAST_TRUTH),
         "history": (history.LOOKBACK_DAYS, history.OUTLIER_RANGES),
-        "combination": NAIVE_SHARES,
+        "combination": (POWER, DOUBT, NAIVE_SHARES),
         "intervals": (intervals.LEVELS, intervals.INFLATION, intervals.SCALES, YEAR_DAYS),
-        "horizon_days": horizon_days,
-        "series": pattern,
+        "asked": dict(asked),
         "ages": (str(horizon.stale_after), str(horizon.withhold_after)),
-        "libraries": {name: version(name) for name in libraries},
     }
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 
-def _collect(plan: SeriesPlan, results: Results, window: int) -> dict[str, Values]:
+def collect_values(plan: SeriesPlan, windows: Windows, window: int) -> dict[str, Values]:
     """Give each member's values of one window, within the physical bounds."""
-    bounds = VARIABLES[plan.variable]
-    fits = results[window].fits if window in results else {}
-    return {
-        name: np.clip(fit.values, bounds.low, bounds.high)
-        for name, fit in fits.items()
-        if fit.values is not None
-    }
-
-
-def _name_naives(plan: SeriesPlan) -> frozenset[str]:
-    members = choose_members(plan.kind, plan.train.step)
-    return frozenset(name for name, method in members.items() if method.naive)
+    low, high = plan.bounds.low, plan.bounds.high
+    fits = windows.get(window, {})
+    return {n: np.clip(f.values, low, high) for n, f in fits.items() if f.values is not None}
 
 
 def _compare_with_year(plan: SeriesPlan) -> Scale:
-    sizes = {"targets": len(plan.targets), "lead": plan.lead}
-    count = YEAR_DAYS * plan.train.steps_per_day // len(plan.targets)
+    count = YEAR_DAYS * plan.train.steps_per_day // plan.frame.spacing
     recent, year = (
-        measure_naive_errors(plan.train, plan.kind, numbers=numbers, **sizes)
-        for numbers in (plan.windows, range(1, count + 1))
+        measure_naive_errors(plan.train, plan.kind, plan.frame, windows=windows)
+        for windows in (plan.windows, range(1, count + 1))
     )
     return measure_scale(recent, year)
 
 
 def _build_points(plan: SeriesPlan, values: Values, radii: Values) -> pl.DataFrame:
     """Put conformal intervals around the values, all within the physical bounds."""
-    bounds, (inner, outer) = VARIABLES[plan.variable], radii
+    inner, outer = radii
     steps = {"value": 0, "lower80": -inner, "upper80": inner, "lower95": -outer, "upper95": outer}
-    columns = {name: np.clip(values + by, bounds.low, bounds.high) for name, by in steps.items()}
-    frame = pl.DataFrame({"at": plan.targets, **columns})
+    if plan.kind == "direction":
+        columns = {name: (values + np.clip(by, -180, 180)) % TURN for name, by in steps.items()}
+    else:
+        low, high = plan.bounds.low, plan.bounds.high
+        columns = {name: np.clip(values + by, low, high) for name, by in steps.items()}
+    frame = pl.DataFrame({"at": plan.targets, **columns, "probability": None})
     return frame.select(pl.lit(plan.series_id).alias("series_id"), pl.all()).cast(POINTS)
+
+
+def _tell_chance(plan: SeriesPlan, weights: Mapping[str, float]) -> pl.Series:
+    """Forecast whether a day is wet as its amount is forecast: by the same members and weights."""
+    now = cut_window(plan.train, plan.frame, 0)
+    wet = np.where(np.isfinite(now.values), now.values >= WET_MM, np.nan)
+    members = choose_members(plan.kind, now.step)
+    days = replace(now, values=wet)
+    told = {name: members[name].tell(days)[plan.frame.lead :] for name in weights}
+    return pl.Series(np.clip(combine(told, weights), 0, 1))

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.contracts import MARKET_ZONE
-from tasks.forecast.train import DAY, Clock
+from tasks.forecast.train import DAY, Clock, Dates
 
-Dates = NDArray[np.datetime64]
 TUESDAY, THURSDAY, SATURDAY, SUNDAY = 1, 3, 5, 6
 
 
@@ -39,9 +38,23 @@ def find_holidays(clock: Clock) -> tuple[Dates, Dates]:
     years = range(_year(clock.min()), _year(clock.max()) + 2)
     off = np.array([day for year in years for day in list_holidays(year)], dtype="datetime64[D]")
     bridges = np.concatenate(
-        [off[_weekday(off) == TUESDAY] - DAY, off[_weekday(off) == THURSDAY] + DAY]
+        [off[tell_weekday(off) == TUESDAY] - DAY, off[tell_weekday(off) == THURSDAY] + DAY]
     )
     return off, np.setdiff1d(bridges, off)
+
+
+@lru_cache(maxsize=64)
+def list_school_holidays(year: int) -> tuple[date, ...]:
+    """List the days of a year without school in zone B, which Hauts-de-France is in, sorted."""
+    zone = holidays.country_holidays("FR", subdiv="Zone B", categories=("school",), years=year)
+    return tuple(sorted(zone))
+
+
+def find_school_holidays(clock: Clock) -> Dates:
+    """Give the school holidays of the years that a clock touches, sorted; known from 2017 on."""
+    years = range(_year(clock.min()), _year(clock.max()) + 1)
+    days = [day for year in years for day in list_school_holidays(year)]
+    return np.array(days, dtype="datetime64[D]")
 
 
 def tell_kinds_of_day(clock: Clock) -> dict[str, NDArray[np.bool_]]:
@@ -51,7 +64,7 @@ def tell_kinds_of_day(clock: Clock) -> dict[str, NDArray[np.bool_]]:
     """
     day = clock.astype("datetime64[D]")
     off = np.isin(day, find_holidays(clock)[0])
-    weekday = _weekday(day)
+    weekday = tell_weekday(day)
     return {
         "working": (weekday < SATURDAY) & ~off,
         "saturday": (weekday == SATURDAY) & ~off,
@@ -63,6 +76,6 @@ def _year(instant: np.datetime64) -> int:
     return int(instant.astype("datetime64[Y]").astype(int)) + 1970
 
 
-def _weekday(day: Dates) -> NDArray[np.int64]:
+def tell_weekday(day: Dates) -> NDArray[np.int64]:
     """Give Monday 0 .. Sunday 6; 1970-01-01 was a Thursday."""
     return (day.astype("datetime64[D]").astype(np.int64) + 3) % 7

@@ -1,13 +1,16 @@
 """One series of the history as a member sees it: a regular grid, a clock, outliers told."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from tasks.common.contracts import MARKET_ZONE, Variable
-from tasks.forecast.train import Clock, Kind, Train, Values
+from tasks.common.contracts import MARKET_ZONE, VARIABLES
+from tasks.common.results import Transformed
+from tasks.forecast.train import Clock, Kind, Temperature, Train, Values
 
 MICROSECOND: Final = timedelta(microseconds=1)
 LOOKBACK_DAYS: Final = 1900
@@ -16,20 +19,35 @@ OUTLIER_RANGES: Final = 20.0
 """A value this many interquartile ranges from the median is no part of the series."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Values that are physically possible, and their unit."""
+
+    low: float
+    high: float
+    unit: str
+
+    @staticmethod
+    def of(variable: str) -> "Bounds":
+        """Give those of a variable of the vocabulary."""
+        known = VARIABLES[variable]
+        return Bounds(known.low, known.high, known.unit)
+
+
 def clean_history(
-    history: pl.DataFrame, *, variable: Variable, step: timedelta, as_of: datetime
+    history: pl.DataFrame, *, bounds: Bounds, step: timedelta, as_of: datetime
 ) -> pl.DataFrame:
     """Keep what was known at `as_of` and is possible: at, value; sorted, no nulls.
 
     A step that is not over by then is not known yet: a day's mean tells of its evening. Out go
-    values beyond the variable's bounds, and outliers at the end: a feed that ends in rubbish is
+    values beyond the bounds, and outliers at the end: a feed that ends in rubbish is
     as old as what came before. Other outliers stay, see `hide_outliers`.
     """
     known = history.filter(
         pl.col("at") + step <= as_of,
         pl.col("at") >= as_of - timedelta(days=LOOKBACK_DAYS),
         pl.col("value").is_finite(),
-        pl.col("value").is_between(variable.low, variable.high),
+        pl.col("value").is_between(bounds.low, bounds.high),
     )
     known = known.select("at", "value").sort("at")
     credible = np.isfinite(hide_outliers(known["value"].to_numpy()))
@@ -40,12 +58,13 @@ def hide_outliers(values: Values) -> Values:
     """Make gaps of the values that lie 20 interquartile ranges from the median of all given.
 
     A backtest hides them by what its window knew, so that the truth tells nothing in advance.
+    Rain has none: the quartiles of mostly dry days tell nothing of the wet ones.
     """
     known = values[np.isfinite(values)]
     if not known.size:
         return values
     low, median, high = np.quantile(known, (0.25, 0.5, 0.75))
-    reach = OUTLIER_RANGES * (high - low) or np.inf
+    reach = OUTLIER_RANGES * (high - low) if low < median else np.inf
     return np.where(np.abs(values - median) <= reach, values, np.nan)
 
 
@@ -69,3 +88,51 @@ def _tell_clock(instants: pl.Series, kind: Kind) -> Clock:
     """Give naive local times for demand, naive UTC for weather."""
     zone = str(MARKET_ZONE) if kind == "demand" else "UTC"
     return instants.dt.convert_time_zone(zone).dt.replace_time_zone(None).to_numpy()
+
+
+Temperatures = Sequence[tuple[str, Temperature]]
+"""The area or network that measured it, `32` or `infoclimat`, and the temperature."""
+
+FULL_DAY: Final = 20
+"""Hours of a day whose mean is the day's."""
+NEARLY: Final = 0.9
+
+
+def list_temperatures(transformed: Transformed, *, as_of: datetime) -> Temperatures:
+    """List what may drive demand: daily means by area, then the mean of all hourly stations.
+
+    Only days that were over at `as_of`, on the market's clock.
+    """
+    kinds = transformed.series.select("series_id", "variable")
+    known = transformed.history.join(kinds, on="series_id").drop_nulls("value")
+    local = pl.col("at").dt.convert_time_zone(str(MARKET_ZONE)).dt.date()
+    # A daily step is stamped with the UTC midnight of its local date.
+    daily = known.filter(variable="air_temperature_daily_mean").with_columns(day=local)
+    areas = daily.with_columns(area=pl.col("series_id").str.split(":").list.get(1))
+    hourly = known.filter(variable="air_temperature").group_by("series_id", day=local)
+    # Sorted, or the last bits of a mean differ from run to run.
+    mean = pl.col("value").sort().mean()
+    means = hourly.agg(mean, hours=pl.len()).filter(pl.col("hours") >= FULL_DAY)
+    today = as_of.astimezone(MARKET_ZONE).date()
+    parts = [(area, part) for (area,), part in areas.partition_by("area", as_dict=True).items()]
+    found = []
+    for area, part in [*sorted(parts), ("", means)]:
+        days = part.filter(pl.col("day") < today).group_by("day").agg(mean).sort("day")
+        if days.height:
+            dates = days["day"].to_numpy().astype("datetime64[D]")
+            found.append((area, Temperature(dates, days["value"].to_numpy())))
+    return found
+
+
+def choose_temperature(
+    temperatures: Temperatures, series_id: str, clock: Clock
+) -> Temperature | None:
+    """Choose that of the series' own area unless another knows many more of its days."""
+    days = np.unique(clock.astype("datetime64[D]"))
+    known = [(int(np.isin(days, t.days).sum()), area, t) for area, t in temperatures]
+    most = max((count for count, *_ in known), default=0)
+    if most < len(days) / 2:
+        return None
+    own = series_id.split(":")[1]
+    good = [one for one in known if one[0] >= NEARLY * most]
+    return min(good, key=lambda one: (one[1] != own, one[1] == "", -one[0]))[2]

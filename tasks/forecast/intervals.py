@@ -32,9 +32,10 @@ Scale = tuple[float, float]
 def measure_scale(recent: Values, year: Values) -> Scale:
     """Compare a naive's errors in the backtest's windows with those over a year.
 
-    (1, 1) unless the year holds at least twice as many windows.
+    (1, 1) unless the year holds at least four times as many windows: fewer tell nothing new, and
+    as the factor only widens, their noise would.
     """
-    if len(year) < 2 * len(recent):
+    if len(year) < 4 * len(recent):
         return 1.0, 1.0
     then, now = ([_rank(np.abs(e), level) for level in LEVELS] for e in (year, recent))
     inner, outer = (

@@ -93,7 +93,7 @@ _HOURLY: Final = {
 }
 _HOURLY_DEMAND: Final = {
     "calendar": _CALENDAR,
-    "prophet": _prophet(_DEMAND, days=365, needs_days=84),
+    "prophet": _prophet(_DEMAND, days=182, needs_days=84),
     "prophet_recent": _prophet(replace(_DEMAND, degrees=False), days=56, needs_days=28),
     **_peers(1, 7, days=56),
     "lags": _lags(1, 7, days=182),

@@ -1,38 +1,32 @@
-"""Prophet with an autoregression on its residuals.
+"""Prophet with an autoregression on its residuals. The only file that knows Prophet and pandas.
 
-The model is Prophet's to the last default: a trend that may change its slope, waves, holidays and
-regressors, fitted by Prophet's own program (see stan.py, also for why its Python is not called).
-Source of the formulas: Taylor and Letham 2018, and Prophet 1.5's `forecaster.py`.
+Both are imported inside the functions: who deploys or tests the rest need not load them.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.forecast.days import find_holidays, tell_kinds_of_day
 from tasks.forecast.residuals import continue_residuals
 from tasks.forecast.stan import find_optimum
-from tasks.forecast.temperature import measure_degrees
-from tasks.forecast.train import DAY, Clock, Explained, Train, Values
+from tasks.forecast.temperature import DEGREES, measure_degrees
+from tasks.forecast.train import Explained, Train, Values
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from prophet import Prophet
 
 SEED: Final = 20_240_503
-YEARLY_FROM: Final = 730 * DAY
+YEARLY_FROM_DAYS: Final = 730
 """Forced on a shorter span, a yearly term triples the error (measured on eight weeks of load)."""
-YEAR_DAYS: Final = 365.25
-WEEKLY_ORDER: Final = 3
 LEAST_ROWS: Final = 21
 WEEK: Final = timedelta(days=7)
-GROWTHS: Final = {"linear": 0, "flat": 2}
-CHANGEPOINTS: Final = 25
-CHANGEPOINT_RANGE: Final = 0.8
-"""Share of the rows, from the oldest on, in which the slope may change."""
-CHANGEPOINT_SCALE: Final = 0.05
-TERM_SCALE: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +80,12 @@ def predict_prophet(train: Train, recipe: Recipe) -> Explained:
     return Explained(ahead, terms | {"residuals": residuals})
 
 
+def silence_libraries() -> None:
+    """Stop Prophet and cmdstanpy from logging every fit; for each worker, before the first fit."""
+    logging.getLogger("prophet.plot").disabled = True  # plotly is not wanted
+    logging.getLogger("prophet").setLevel(logging.ERROR)
+
+
 def _check_values(values: Values) -> None:
     known = values[np.isfinite(values)]
     if len(known) < LEAST_ROWS:
@@ -98,93 +98,67 @@ def _check_values(values: Values) -> None:
 
 def _fit_terms(train: Train, values: Values, recipe: Recipe) -> dict[str, Values]:
     """Give the terms, whose sum is the fit, over the training window and the future."""
-    clock = np.concatenate([train.clock, train.future])
-    known = np.flatnonzero(np.isfinite(values))
-    # An hour of autumn comes twice, 2:00 2:30 2:00 2:30; Stan takes rows in the clock's order.
-    rows = known[np.argsort(clock[known], kind="stable")]
-    first, last = clock[rows[[0, -1]]]
-    time, scale = (clock - first) / (last - first), np.abs(values[rows]).max()
-    features = _build_waves(train, recipe, clock) | _build_effects(train, recipe, clock, rows=rows)
-    # Without terms Stan still wants a column.
-    matrix = np.hstack([*features.values()] or [np.zeros((len(clock), 1))], dtype=float)
-    data = _describe_data(time[rows], values[rows] / scale, matrix[rows], recipe)
-    found = find_optimum(data, _choose_start(data), seed=SEED)
-    trend = _draw_trend(time, data["t_change"], found, growth=recipe.growth) * scale
+    prophet, frame = _load_libraries()
+    whole = frame(_build_columns(train, recipe))
+    past = whole.iloc[: len(values)].assign(y=values)
+    model = prophet(**_choose_settings(train, recipe, frame))
+    _add_terms(model, train, recipe)
+    inputs = model.preprocess(past[np.isfinite(values)])
+    start = model.calculate_initial_params(inputs.K)
+    found = find_optimum(vars(inputs), vars(start), seed=SEED)
+    model.params = {name: value.reshape(1, -1) for name, value in found.items()}
+    drawn = model.predict(whole)
+    trend = drawn["trend"].to_numpy().copy()
     if recipe.hold_trend:
         trend[len(values) :] = trend[len(values)]
-    unit = trend if recipe.mode == "multiplicative" else scale
-    weights = iter(found["beta"])
-    terms = {name: part @ [*islice(weights, part.shape[1])] for name, part in features.items()}
-    return {"trend": trend} | {name: term * unit for name, term in terms.items()}
+    scale = trend if recipe.mode == "multiplicative" else 1.0
+    named = [*model.seasonalities, "holidays", *model.extra_regressors]
+    terms = {name: drawn[name].to_numpy() * scale for name in named if name in drawn}
+    return {"trend": trend} | terms
 
 
-def _describe_data(time: Values, scaled: Values, matrix: Values, recipe: Recipe) -> dict[str, Any]:
-    """Name the inputs as Stan does: `time` runs from 0 to 1, `scaled` within -1 and 1."""
-    rows, count = matrix.shape
-    early = int(CHANGEPOINT_RANGE * rows)
-    places = np.linspace(0, early - 1, min(CHANGEPOINTS, early - 1) + 1).round().astype(int)[1:]
-    multiplied = float(recipe.mode == "multiplicative")
-    trend = {"T": rows, "t": time, "y": scaled, "cap": np.zeros(rows)}
-    turns = {"S": len(places), "t_change": time[places], "tau": CHANGEPOINT_SCALE}
-    # A column in place of terms has the scale 1 in Prophet.
-    sigmas = np.full(count, TERM_SCALE if matrix.any() else 1.0)
-    terms = {"K": count, "X": matrix, "sigmas": sigmas}
-    modes = {"s_a": np.full(count, 1 - multiplied), "s_m": np.full(count, multiplied)}
-    return trend | turns | terms | modes | {"trend_indicator": GROWTHS[recipe.growth]}
+def _load_libraries() -> tuple[type[Prophet], type[pd.DataFrame]]:
+    silence_libraries()
+    from pandas import DataFrame  # noqa: PLC0415
+    from prophet import Prophet  # noqa: PLC0415
+
+    return Prophet, DataFrame
 
 
-def _choose_start(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Start with the line through the first and last value, or with their mean where it is flat."""
-    values = data["y"]
-    linear = data["trend_indicator"] == GROWTHS["linear"]
-    slope, level = (values[-1] - values[0], values[0]) if linear else (0.0, values.mean())
-    delta, beta = np.zeros(data["S"]), np.zeros(data["K"])
-    return {"k": slope, "m": level, "delta": delta, "beta": beta, "sigma_obs": 1.0}
+def _choose_settings(train: Train, recipe: Recipe, frame: type[pd.DataFrame]) -> dict[str, Any]:
+    long = (train.clock[-1] - train.clock[0]) >= np.timedelta64(YEARLY_FROM_DAYS, "D")
+    return {
+        "growth": recipe.growth,
+        "seasonality_mode": recipe.mode,
+        "weekly_seasonality": recipe.weekly and train.step < WEEK,
+        "daily_seasonality": False,
+        "yearly_seasonality": recipe.yearly if long else False,
+        "holidays": frame(_build_holidays(train)) if recipe.holidays else None,
+        "uncertainty_samples": 0,
+    }
 
 
-def _draw_trend(
-    time: Values, changes: Values, found: Mapping[str, Values], *, growth: str
-) -> Values:
-    """Draw a line whose slope changes by `delta` at each of `changes`."""
-    if growth == "flat":
-        return np.full(len(time), found["m"][0])
-    turned = (changes <= time[:, None]) * found["delta"]
-    return (turned.sum(axis=1) + found["k"]) * time + found["m"] - turned @ changes
-
-
-def _build_waves(train: Train, recipe: Recipe, clock: Clock) -> dict[str, Values]:
-    """Give sines and cosines at each step by term, steps x twice the order."""
-    waves = {}
-    if recipe.order and train.steps_per_day > 1:
-        daily = _draw_waves(clock, 1, recipe.order)
-        kinds = tell_kinds_of_day(clock) if recipe.kinds_of_day else {}
-        split = {f"daily_{kind}": daily * holds[:, None] for kind, holds in kinds.items()}
-        waves |= split or {"daily": daily}
-    if recipe.yearly and train.clock[-1] - train.clock[0] >= YEARLY_FROM:
-        waves["yearly"] = _draw_waves(clock, YEAR_DAYS, recipe.yearly)
-    if recipe.weekly and train.step < WEEK:
-        waves["weekly"] = _draw_waves(clock, 7, WEEKLY_ORDER)
-    return waves
-
-
-def _draw_waves(clock: Clock, period_days: float, order: int) -> Values:
-    turn = 2 * np.pi * ((clock - np.datetime64(0, "D")) / DAY)
-    angles = np.multiply.outer(turn, np.arange(1, order + 1) / period_days)
-    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(len(clock), -1)
-
-
-def _build_effects(
-    train: Train, recipe: Recipe, clock: Clock, *, rows: NDArray[np.int64]
-) -> dict[str, Values]:
-    """Give what is no wave: days off and bridges, and degrees in their own spread over `rows`."""
-    effects: dict[str, Any] = {}
-    if recipe.holidays:
-        off, bridges = find_holidays(clock)
-        day = clock.astype("datetime64[D]")
-        effects["holidays"] = np.column_stack([np.isin(day, bridges), np.isin(day, off)])
+def _add_terms(model: Prophet, train: Train, recipe: Recipe) -> None:
     if recipe.degrees and train.weather is not None:
-        for name, degrees in measure_degrees(train.weather, clock).items():
-            past = degrees[rows]
-            mean, spread = past.mean(), past.std(ddof=1)
-            effects[name] = ((degrees - mean) / spread if np.ptp(past) else degrees)[:, None]
-    return effects
+        for name in DEGREES:
+            model.add_regressor(name)
+    if train.steps_per_day == 1:
+        return
+    kinds = tell_kinds_of_day(train.clock[:1]) if recipe.kinds_of_day else [None]
+    for kind in kinds:
+        name = f"daily_{kind}" if kind else "daily"
+        model.add_seasonality(name, 1, recipe.order, condition_name=kind)
+
+
+def _build_columns(train: Train, recipe: Recipe) -> dict[str, Any]:
+    clock = np.concatenate([train.clock, train.future])
+    kinds = tell_kinds_of_day(clock) if recipe.kinds_of_day else {}
+    if not recipe.degrees or train.weather is None:
+        return {"ds": clock} | kinds
+    return {"ds": clock} | kinds | measure_degrees(train.weather, clock)
+
+
+def _build_holidays(train: Train) -> dict[str, Any]:
+    off, bridges = find_holidays(np.concatenate([train.clock, train.future]))
+    names = ["holiday"] * len(off) + ["bridge"] * len(bridges)
+    return {"ds": np.concatenate([off, bridges]).astype("datetime64[us]"), "holiday": names}

@@ -7,6 +7,8 @@ import numpy as np
 
 from tasks.forecast.train import Train, Values
 
+YEAR_DAYS = 365.2425
+
 
 @dataclass(frozen=True, slots=True)
 class Lag:
@@ -73,22 +75,66 @@ def repeat_at_level(train: Train, level: Level) -> Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Climatology:
-    """The mean of the last `days` at the same time of day."""
+class Profile:
+    """The mean of the last cycles, the newest counting most, and a deviation that dies away.
+
+    Attributes:
+        cycle_days: 1 for a day, 7 for a week.
+        days: how far back it looks.
+        keep: weight of a week beside the week after it.
+        persistence: share of the newest deviation that is left a day later.
+    """
+
+    cycle_days: int
+    days: int
+    keep: float = 1.0
+    persistence: float = 0.0
+
+
+def repeat_profile(train: Train, profile: Profile) -> Values:
+    """Repeat the mean cycle by the clock; a place in it never observed is interpolated.
+
+    The deviation of the last two days from it, the newest hours first, is carried on and dies
+    away.
+    """
+    recent = train.take_last(profile.days)
+    past, positions = _lay_on_clock(recent)
+    per_day = recent.steps_per_day
+    cycle = profile.cycle_days * per_day
+    # From the newest value back in whole cycles, so that the last one is full.
+    padded = np.concatenate([np.full(-len(past) % cycle, np.nan), past]).reshape(-1, cycle)
+    ages = np.arange(len(padded))[::-1] * profile.cycle_days / 7
+    weights = np.where(np.isfinite(padded), profile.keep ** ages[:, None], 0.0)
+    sums, totals = (weights * np.nan_to_num(padded)).sum(axis=0), weights.sum(axis=0)
+    means = np.divide(sums, totals, out=np.full(cycle, np.nan), where=totals > 0)
+    line = _bridge_gaps(means[(positions - len(past)) % cycle], per_day)
+    if not profile.persistence:
+        return line
+    gone = (padded - means).reshape(-1)[-8 * per_day :]
+    halves = np.where(np.isfinite(gone), 0.5 ** (np.arange(len(gone))[::-1] / per_day), 0.0)
+    deviation = (halves * np.nan_to_num(gone)).sum() / max(halves.sum(), 1e-12)
+    return line + deviation * profile.persistence ** ((positions - len(past) + 1) / per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """The same time of the year, give or take some days."""
 
     days: int
 
 
-def repeat_mean_day(train: Train, climatology: Climatology) -> Values:
-    """Repeat the mean day of the last days; a time of day never observed is interpolated."""
-    recent = train.take_last(climatology.days)
-    past, positions = _lay_on_clock(recent)
-    per_day = recent.steps_per_day
-    padded = np.concatenate([past, np.full(-len(past) % per_day, np.nan)]).reshape(-1, per_day)
-    counts = np.isfinite(padded).sum(axis=0)
-    sums = np.nansum(padded, axis=0)
-    means = np.divide(sums, counts, out=np.full(per_day, np.nan), where=counts > 0)
-    return _bridge_gaps(means[positions % per_day], per_day)
+def repeat_season(train: Train, around: Season) -> Values:
+    """Give the mean of earlier years within `days` of the same time of the year; daily steps."""
+    ahead = np.arange(len(train.values), len(train.values) + len(train.future))
+    years = [ahead - round(year * YEAR_DAYS) for year in range(1, 1 + int(train.days / YEAR_DAYS))]
+    near = np.arange(-around.days, around.days + 1)
+    places = np.stack([one[:, None] + near for one in years], axis=1).reshape(len(ahead), -1)
+    usable = (places >= 0) & (places < len(train.values))
+    found = np.where(usable, train.values[np.where(usable, places, 0)], np.nan)
+    counts = np.isfinite(found).sum(axis=1)
+    return np.divide(
+        np.nansum(found, axis=1), counts, out=np.full(len(ahead), np.nan), where=counts > 0
+    )
 
 
 def _bridge_gaps(values: Values, steps_per_day: int) -> Values:

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from tasks.common.accounts import Member, SeriesOutcome, SeriesStatus
-from tasks.common.contracts import VARIABLES
-from tasks.forecast.backtest import JobResult
+from tasks.forecast.backtest import Fit
 from tasks.forecast.combine import Judgement
 from tasks.forecast.history import hide_outliers
 from tasks.forecast.intervals import Scale, measure_coverage
 from tasks.forecast.plan import SeriesPlan
 
-Results = Mapping[int, JobResult]
-"""By window: 0 is the forecast itself."""
+HEADLINE: Final = "prophet"
+"""The member that explains the forecast by its terms."""
+
+Windows = Mapping[int, Mapping[str, Fit]]
+"""Fits of one series by window, 0 is the forecast itself, and by member."""
 
 
 def describe_withheld(
@@ -35,10 +38,10 @@ def describe_withheld(
 
 
 def describe_judged(
-    plan: SeriesPlan, judgement: Judgement, results: Results, *, scale: Scale
+    plan: SeriesPlan, judgement: Judgement, windows: Windows, *, scale: Scale
 ) -> SeriesOutcome:
     """Describe a published series: stale when its newest value is old, whatever else it is."""
-    members = describe_members(results, judgement.maes, judgement.weights)
+    members = describe_members(windows, judgement.maes, judgement.weights)
     coverage80, coverage95 = measure_coverage(judgement.errors, scale)
     reason = f"{_explain(plan, judgement, members)} ({len(plan.windows)} past windows)."
     status: SeriesStatus = "model" if judgement.published == "combination" else "fallback"
@@ -53,16 +56,23 @@ def describe_judged(
         skill=1 - judgement.mae / judgement.naive_mae if judgement.naive_mae else 0.0,
         coverage80=coverage80,
         coverage95=coverage95,
+        components=_explain_headline(windows),
     )
 
 
+def _explain_headline(windows: Windows) -> dict[str, tuple[float, ...]]:
+    fit = windows.get(0, {}).get(HEADLINE)
+    terms = fit.components if fit else {}
+    return {name: tuple(term.tolist()) for name, term in terms.items()}
+
+
 def describe_members(
-    results: Results, maes: Mapping[str, float | None], weights: Mapping[str, float]
+    windows: Windows, maes: Mapping[str, float | None], weights: Mapping[str, float]
 ) -> tuple[Member, ...]:
     """Describe every member that was applicable to the forecast itself, in the table's order."""
-    ordered = [result.fits for _, result in sorted(results.items())]
+    ordered = [fits for _, fits in sorted(windows.items())]
     described = []
-    for name in ordered[0]:
+    for name in ordered[0] if ordered else ():
         fits = [fits[name] for fits in ordered if name in fits]
         seconds = sum(fit.seconds for fit in fits)
         failure = next((fit.failure for fit in fits if fit.failure), None)
@@ -71,7 +81,7 @@ def describe_members(
 
 
 def _explain(plan: SeriesPlan, judgement: Judgement, members: tuple[Member, ...]) -> str:
-    unit, naive = VARIABLES[plan.variable].unit, judgement.naive
+    unit, naive = plan.bounds.unit, judgement.naive
     naive_mae = f"{judgement.naive_mae:.4g} {unit}"
     if judgement.published == "combination":
         return f"The combination's error of {judgement.mae:.4g} {unit} beat {naive}'s {naive_mae}"

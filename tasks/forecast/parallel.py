@@ -7,10 +7,11 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from itertools import chain, islice
 from types import ModuleType
 from typing import Final, TypeVar
 
@@ -27,67 +28,65 @@ ONE_THREAD: Final = dict.fromkeys(
 
 
 def spread_jobs(
-    jobs: Sequence[J],
+    jobs: Iterable[J],
     work: Callable[[J], R],
     *,
     rescue: Callable[[J, str], R],
     workers: int | None = None,
-) -> Generator[R, None, None]:
-    """Yield the result of every job once, as they finish; results come in no fixed order.
+) -> Generator[tuple[J, R], None, None]:
+    """Yield every job once with its result, as they finish, in no fixed order.
 
-    A worker that dies (out of memory, say) takes the whole pool with it: what was not finished
-    is done again one at a time, so that the guilty job is known. It goes to `rescue`, here, and
-    so does one that raised whatever it was.
+    Jobs are drawn as they are needed: only a few are in memory, however many there are. A worker
+    that dies (out of memory, say) takes the whole pool with it: what was at work is done again
+    alone, so that the guilty job is known. It goes to `rescue`, here, and so does one that raised
+    whatever it was.
 
     Args:
-        jobs: in the order they should start; the longest first keeps all workers busy.
+        jobs: in the order they should start.
         work: a module's function; it and the jobs travel to the workers.
         rescue: makes a result of a job that raised or whose worker died, and the reason.
         workers: processes; None is one per core.
     """
-    at_once, unfinished = workers or os.cpu_count() or 1, list(jobs)
+    at_once, waiting = workers or os.cpu_count() or 1, iter(jobs)
     with tempfile.TemporaryDirectory(prefix="forecast-") as scratch:
-        size = len(unfinished)
-        while unfinished:
-            with _open_pool(min(at_once, size), scratch) as pool:
-                done = yield from _run_batches(pool, unfinished, work, rescue=rescue, size=size)
-            unfinished = [job for place, job in enumerate(unfinished) if place not in done]
-            if unfinished and size == 1:
-                yield rescue(unfinished.pop(0), "the worker process died; it may lack memory")
-            size = 1
+        while drawn := list(islice(waiting, 1)):
+            with _open_pool(at_once, scratch) as pool:
+                rest = chain(drawn, waiting)
+                suspects = yield from _run_jobs(pool, rest, work, rescue=rescue, room=2 * at_once)
+            for job in suspects:
+                with _open_pool(1, scratch) as pool:
+                    guilty = yield from _run_jobs(pool, iter([job]), work, rescue=rescue, room=1)
+                if guilty:
+                    yield job, rescue(job, "the worker process died; it may lack memory")
 
 
-def _run_batches(
+def _run_jobs(
     pool: ProcessPoolExecutor,
-    jobs: Sequence[J],
+    jobs: Iterator[J],
     work: Callable[[J], R],
     *,
     rescue: Callable[[J, str], R],
-    size: int,
-) -> Generator[R, None, set[int]]:
-    """Yield what is finished before the pool breaks, if it does; return the finished places."""
-    done: set[int] = set()
-    for start in range(0, len(jobs), size):
-        futures = _submit_jobs(pool, jobs[start : start + size], work)
-        for future in as_completed(futures):
-            failure, place = future.exception(), start + futures[future]
-            if not isinstance(failure, BrokenProcessPool):
-                done.add(place)
-                yield rescue(jobs[place], tell_failure(failure)) if failure else future.result()
-        if len(done) < min(start + size, len(jobs)):
+    room: int,
+) -> Generator[tuple[J, R], None, list[J]]:
+    """Yield what is finished until the pool breaks, if it does; return what was at work then."""
+    at_work: dict[Future[R], J] = {}
+    broken: list[J] = []
+    while not broken:
+        for job in islice(jobs, room - len(at_work)):
+            try:
+                with without_main():
+                    at_work[pool.submit(work, job)] = job
+            except BrokenProcessPool:
+                broken.append(job)
+        if not at_work:
             break
-    return done
-
-
-def _submit_jobs(
-    pool: ProcessPoolExecutor, jobs: Sequence[J], work: Callable[[J], R]
-) -> dict[Future[R], int]:
-    """Submit jobs until the pool breaks, if it does; give their places among them."""
-    places: dict[Future[R], int] = {}
-    with _without_main(), suppress(BrokenProcessPool):
-        for place, job in enumerate(jobs):
-            places[pool.submit(work, job)] = place
-    return places
+        for future in wait(at_work, return_when=FIRST_COMPLETED).done:
+            job, failure = at_work.pop(future), future.exception()
+            if isinstance(failure, BrokenProcessPool):
+                broken.append(job)
+            else:
+                yield job, rescue(job, tell_failure(failure)) if failure else future.result()
+    return [*broken, *at_work.values()]
 
 
 @contextmanager
@@ -105,7 +104,7 @@ def _open_pool(workers: int, scratch: str) -> Generator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def _without_main() -> Generator[None]:
+def without_main() -> Generator[None]:
     """Keep a new process from importing the parent's `__main__` again.
 
     `python -m flows.forecast` would load the flow, and Prefect, into every worker. Processes

@@ -1,26 +1,36 @@
 """What will be fitted, and what will not be: decided before any process starts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from tasks.common.contracts import INSTANT, VARIABLES
+from tasks.common.contracts import INSTANT, MARKET_ZONE, VARIABLES
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Transformed
 from tasks.common.settings import Settings
-from tasks.forecast.backtest import Job, cut_window, find_windows
+from tasks.forecast.backtest import Frame, Job, cut_window, find_windows
 from tasks.forecast.days import find_horizon_end
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
-from tasks.forecast.history import LOOKBACK_DAYS, build_train, clean_history, list_steps
-from tasks.forecast.members import choose_members, tell_kind
+from tasks.forecast.history import (
+    LOOKBACK_DAYS,
+    Bounds,
+    Temperatures,
+    build_train,
+    choose_temperature,
+    clean_history,
+    list_steps,
+    list_temperatures,
+)
+from tasks.forecast.members import applicable_members, choose_members, tell_kind
 from tasks.forecast.train import Kind, Train, give_nothing
 
 HOUR: Final = timedelta(hours=1)
+NO_FRAME: Final = Frame(0, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,11 @@ class Horizon:
     end: datetime
     stale_after: timedelta
     withhold_after: timedelta
+
+    @property
+    def issued_on(self) -> date:
+        """Give the local day of the issue time."""
+        return self.as_of.astimezone(MARKET_ZONE).date()
 
     @staticmethod
     def of(as_of: datetime, horizon_days: int, settings: Settings) -> "Horizon":
@@ -48,35 +63,44 @@ class SeriesPlan:
     """One series made ready.
 
     Attributes:
+        bounds: physically possible values, and their unit.
         train: all that is known at as_of, outliers too, perhaps nothing, and the future to the
             horizon's end.
         targets: instants to publish.
-        lead: steps between the last value and the first target.
         windows: numbers of the backtest's windows.
         withheld: why no forecast is made.
         stale: why its forecast is labelled.
     """
 
     series_id: str
-    variable: str
+    bounds: Bounds
     kind: Kind
     train: Train
     targets: pl.Series = field(default_factory=lambda: pl.Series("at", [], INSTANT))
-    lead: int = 0
+    frame: Frame = NO_FRAME
     windows: tuple[int, ...] = ()
     first_at: datetime | None = None
     newest_at: datetime | None = None
     withheld: str | None = None
     stale: str | None = None
 
-    @property
-    def jobs(self) -> list[Job]:
-        """List its work items: the forecast itself and each window of the backtest."""
+    def list_members(self) -> list[tuple[int, str]]:
+        """List its work, (window, member): every applicable member, now and in each window."""
         if self.withheld:
             return []
-        sizes = {"targets": len(self.targets), "lead": self.lead}
-        cuts = {w: cut_window(self.train, number=w, **sizes) for w in (0, *self.windows)}
-        return [Job(self.series_id, w, self.kind, cut, self.lead) for w, cut in cuts.items()]
+        cuts = {window: cut_window(self.train, self.frame, window) for window in (0, *self.windows)}
+        return [
+            (window, name)
+            for window, cut in cuts.items()
+            for name in applicable_members(self.kind, cut)
+        ]
+
+    def make_job(self, window: int, member: str) -> Job:
+        """Make one work item, with no more of the past than its member looks at."""
+        cut = cut_window(self.train, self.frame, window)
+        days = choose_members(self.kind, cut.step)[member].fits_days
+        train = cut.take_last(days) if days else cut
+        return Job(self.series_id, window, member, self.kind, train, self.frame.lead)
 
 
 def plan_series(transformed: Transformed, *, horizon: Horizon, pattern: str) -> list[SeriesPlan]:
@@ -92,63 +116,80 @@ def plan_series(transformed: Transformed, *, horizon: Horizon, pattern: str) -> 
         listed = ", ".join(known["series_id"].head(8)) or "none"
         msg = f"No series that can be forecast matches {pattern!r}: choose among {listed}."
         raise ConfigurationError(msg)
-    ids = {row["series_id"] for row in rows}
-    parts = transformed.history.filter(pl.col("series_id").is_in(ids)).partition_by("series_id")
-    histories = {part["series_id"][0]: part for part in parts}
+    history = transformed.history.partition_by("series_id", as_dict=True)
     nothing = transformed.history.clear()
-    return [_plan_any(row, histories.get(row["series_id"], nothing), horizon) for row in rows]
+    temperatures = list_temperatures(transformed, as_of=horizon.as_of)
+    return [
+        _plan_any(row, history.get((row["series_id"],), nothing), horizon, temperatures)
+        for row in rows
+    ]
 
 
-def order_jobs(plans: Iterable[SeriesPlan]) -> list[Job]:
-    """List all work items, the dearest first."""
-    jobs = [job for plan in plans for job in plan.jobs]
-    return sorted(jobs, key=lambda job: (-job.cost, job.series_id, job.window))
+def list_jobs(plans: Iterable[SeriesPlan], *, fitted: bool) -> list[tuple[SeriesPlan, int, str]]:
+    """List the work that fits a model, or that only copies, as arguments of `make_job`.
+
+    Members of most value first, for all series; the longest series first among them.
+    """
+    ranked = []
+    for plan in plans:
+        members = choose_members(plan.kind, plan.train.step)
+        places = {name: place for place, name in enumerate(members)}
+        for window, name in plan.list_members():
+            if bool(members[name].fits_days) == fitted:
+                rank = (places[name], -len(plan.train.values), plan.series_id, window)
+                ranked.append((rank, (plan, window, name)))
+    return [job for _, job in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def _plan_any(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> SeriesPlan:
+def _plan_any(
+    row: dict[str, Any], history: pl.DataFrame, horizon: Horizon, temperatures: Temperatures
+) -> SeriesPlan:
     """Plan a series; one that cannot be planned costs only itself."""
     try:
-        return _plan_one(row, history, horizon)
+        return _plan_one(row, history, horizon, temperatures)
     except MEMBER_ERRORS as error:
-        name, variable = row["series_id"], row["variable"]
         reason = f"its history could not be prepared ({tell_failure(error)})"
-        return SeriesPlan(name, variable, tell_kind(variable), give_nothing(HOUR), withheld=reason)
+        return _plan_nothing(row, HOUR, reason)
 
 
-def _plan_one(row: dict[str, Any], history: pl.DataFrame, horizon: Horizon) -> SeriesPlan:
-    name, variable = row["series_id"], row["variable"]
-    kind = tell_kind(variable)
+def _plan_nothing(row: dict[str, Any], step: timedelta, reason: str) -> SeriesPlan:
+    bounds, kind = Bounds.of(row["variable"]), tell_kind(row["variable"])
+    return SeriesPlan(row["series_id"], bounds, kind, give_nothing(step), withheld=reason)
+
+
+def _plan_one(
+    row: dict[str, Any], history: pl.DataFrame, horizon: Horizon, temperatures: Temperatures
+) -> SeriesPlan:
+    name, bounds = row["series_id"], Bounds.of(row["variable"])
     step = timedelta(minutes=int(row["step_minutes"]))
-    known = clean_history(history, variable=VARIABLES[variable], step=step, as_of=horizon.as_of)
+    known = clean_history(history, bounds=bounds, step=step, as_of=horizon.as_of)
     if known.is_empty():
         reason = f"no credible value in the {LOOKBACK_DAYS} days before the issue time"
-        return SeriesPlan(name, variable, kind, give_nothing(step), withheld=reason)
-    first, newest = known["at"][0], known["at"][-1]
+        return _plan_nothing(row, step, reason)
+    kind, newest = tell_kind(row["variable"]), known["at"][-1]
     future = list_steps(newest, step=step, end=horizon.end)
     train = build_train(known, step=step, future=future, kind=kind)
+    if kind == "demand":
+        train = replace(train, weather=choose_temperature(temperatures, name, train.clock))
     targets = future.filter(future >= horizon.as_of)
-    lead = len(future) - len(targets)
-    windows = _choose_windows(train, kind, targets=len(targets), lead=lead)
-    stale, old = (
-        _tell_age(horizon.as_of - newest - step, limit)
-        for limit in (horizon.stale_after, horizon.withhold_after)
-    )
-    withheld = old or _withhold_for_values(train, windows)
-    return SeriesPlan(
-        name, variable, kind, train, targets, lead, windows, first, newest, withheld, stale
-    )
+    frame = Frame.weekly(len(targets), len(future) - len(targets), train.steps_per_day)
+    age = horizon.as_of - newest - step
+    planned = SeriesPlan(
+        name, bounds, kind, train, targets, frame, choose_windows(train, kind, frame),
+        first_at=known["at"][0], newest_at=newest, stale=_tell_age(age, horizon.stale_after),
+    )  # fmt: skip
+    old = _tell_age(age, horizon.withhold_after)
+    return replace(planned, withheld=old or withhold_for_values(train, planned.windows))
 
 
-def _choose_windows(train: Train, kind: Kind, *, targets: int, lead: int) -> tuple[int, ...]:
+def choose_windows(train: Train, kind: Kind, frame: Frame) -> tuple[int, ...]:
     """Prefer windows that the dearest fitted member can tell, if there are two; else naives."""
-    if not targets:
+    if not frame.targets:
         return ()
     members = choose_members(kind, train.step).values()
-    fitted = sorted((m.needs_days for m in members if m.fits_days), reverse=True)
+    fitted = sorted({m.needs_days for m in members if m.fits_days}, reverse=True)
     for least in (*fitted, min(m.needs_days for m in members)):
-        found = find_windows(
-            train.values, targets=targets, lead=lead, least=least * train.steps_per_day
-        )
+        found = find_windows(train.values, frame, least=least * train.steps_per_day)
         if len(found) > 1:
             return found
     return found
@@ -164,7 +205,8 @@ def _tell_age(age: timedelta, limit: timedelta) -> str | None:
     return f"the newest value is {told} old at the issue time, more than {allowed}"
 
 
-def _withhold_for_values(train: Train, windows: tuple[int, ...]) -> str | None:
+def withhold_for_values(train: Train, windows: tuple[int, ...]) -> str | None:
+    """Say why values forbid a forecast, if they do."""
     values = train.values[np.isfinite(train.values)]
     if not windows:
         return (

@@ -1,9 +1,12 @@
 """The door of the forecast room."""
 
+import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 
 from prefect import get_run_logger, task
 from prefect.artifacts import ArtifactRequest
@@ -14,12 +17,14 @@ from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
 from tasks.common.errors import is_worth_retrying
+from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
-from tasks.common.settings import load_settings
-from tasks.forecast.backtest import Job, JobResult, run_job
-from tasks.forecast.conclude import conclude_forecast, hash_configuration
+from tasks.common.settings import Settings, load_settings
+from tasks.forecast.conclude import conclude_forecast
+from tasks.forecast.fits import FitStore
 from tasks.forecast.parallel import spread_jobs
-from tasks.forecast.plan import Horizon, order_jobs, plan_series
+from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
+from tasks.forecast.work import Done, Spread, count_work, do_work
 
 
 @task(
@@ -29,39 +34,72 @@ from tasks.forecast.plan import Horizon, order_jobs, plan_series
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
-def forecast(transformed: Transformed, *, horizon_days: int = 11, series: str = "*") -> Forecasted:
+def forecast(
+    transformed: Transformed,
+    *,
+    horizon_days: int = 11,
+    series: str = "*",
+    deadline_minutes: float | None = None,
+) -> Forecasted:
     """Forecast every series that can be, to the end of the day `horizon_days` after as_of.
 
     Every series ends with a status and a reason; one that fails never stops the others.
     `series` is a pattern on series_id. The same input gives the same numbers on one machine.
 
     Raises:
-        ConfigurationError: `series` matches none.
+        ConfigurationError: `series` matches none, or a Dask worker would make other numbers.
+        TransientError: the Dask cluster is out of reach.
     """
     started, settings = time.perf_counter(), load_settings()
     horizon = Horizon.of(transformed.as_of, horizon_days, settings)
+    asked = {"horizon_days": horizon_days, "series": series, "deadline": deadline_minutes}
     plans = plan_series(transformed, horizon=horizon, pattern=series)
-    jobs = order_jobs(plans)
-    get_run_logger().info("Forecasting %d series by %d fits", len(plans), len(jobs))
-    workers = settings.forecast_workers
-    with closing(spread_jobs(jobs, run_job, rescue=run_job, workers=workers)) as spread:
-        results = list(_show_progress(jobs, spread))
-    told = hash_configuration(horizon_days=horizon_days, pattern=series, horizon=horizon)
-    seconds = time.perf_counter() - started
-    made = conclude_forecast(
-        plans, results, horizon=horizon, config_hash=told, seconds=seconds, pattern=series
+    get_run_logger().info("Forecasting %d series", len(plans))
+    store = FitStore(
+        open_store(transformed.output, settings), horizon.issued_on, transformed.dry_run
     )
+    limit = started + 60 * (deadline_minutes or math.inf)
+    done = _do_all(plans, store, settings, time_is_up=lambda: time.perf_counter() > limit)
+    made = conclude_forecast(plans, done, horizon=horizon, asked=asked)
+    made = replace(made, seconds=time.perf_counter() - started)
     get_run_logger().info("Ended %s in %.1f s", _count_statuses(made), made.seconds)
     return made
 
 
-def _show_progress(jobs: Iterable[Job], results: Iterable[JobResult]) -> Iterator[JobResult]:
-    """Pass results on, and tell Prefect's run page how many series are finished.
+def _do_all(
+    plans: Sequence[SeriesPlan],
+    store: FitStore,
+    settings: Settings,
+    *,
+    time_is_up: Callable[[], bool],
+) -> list[Done]:
+    with _open_spread(settings) as spread:
+        work = do_work(plans, store, spread=spread, time_is_up=time_is_up)
+        with closing(work):
+            return list(_show_progress(count_work(plans), work))
+
+
+@contextmanager
+def _open_spread(settings: Settings) -> Generator[Spread]:
+    """Choose where fits run: processes of this machine, or the workers of a Dask cluster."""
+    if settings.forecast_runner == "local":
+        yield partial(spread_jobs, workers=settings.forecast_workers)
+        return
+    from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
+
+    from tasks.forecast.cluster import describe_cluster, spread_over  # noqa: PLC0415
+
+    cluster = describe_cluster(settings.dask_address, settings.forecast_workers)
+    with cluster as described, DaskTaskRunner(**described) as runner:
+        yield partial(spread_over, connect=lambda: runner.client)
+
+
+def _show_progress(total: int, done: Iterable[Done]) -> Iterator[Done]:
+    """Pass fits on, and tell Prefect's run page how many there are.
 
     By one client: Prefect's own functions open one a call and leave its socket behind.
     """
-    waiting = Counter(job.series_id for job in jobs)
-    total, shown = len(waiting), 0
+    shown = 0
     with get_client(sync_client=True) as client:
         artifact = client.create_artifact(
             ArtifactRequest(
@@ -72,12 +110,10 @@ def _show_progress(jobs: Iterable[Job], results: Iterable[JobResult]) -> Iterato
                 flow_run_id=flow_run.id,
             )
         )
-        for result in results:
-            yield result
-            waiting -= Counter([result.series_id])  # drops what has come to zero
-            percent = 100 * (total - len(waiting)) // total
-            if percent > shown:
-                shown, told = percent, f"{total - len(waiting)} of {total} series are forecast"
+        for count, one in enumerate(done, 1):
+            yield one
+            if (percent := 100 * count // total) > shown:
+                shown, told = percent, f"{count} of {total} fits are made"
                 client.update_artifact(artifact.id, ArtifactUpdate(data=percent, description=told))
 
 

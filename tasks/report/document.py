@@ -144,6 +144,10 @@ class RunReport(_Document):
     git_sha: str
     versions: dict[str, str]
     input: Input
+    fits: dict[str, int] = Field(
+        description="Fits by how they came about: copied, recalled from earlier runs, fitted, left."
+    )
+    forecast_seconds: float
     series: list[Series] = Field(description="Troubled series first, then fallbacks, then by name.")
     demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
     mongodb: Publication

@@ -90,9 +90,23 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     for problem in given.problems[:3]:
         why = problem.reason or _join_counts(problem.rules)
         yield f"Quarantine: {escape(problem.key)}: {escape(why)}"
+    yield _describe_fits(report)
     yield _describe_place(report)
     for note in report.mongodb.notes:
         yield f"Note: {escape(note)}"
+
+
+def _describe_fits(report: RunReport) -> str:
+    """Tell what was fitted, and which members the combinations are made of."""
+    combined = [one for one in report.series if one.published == "combination"]
+    shares: dict[str, float] = {}
+    for member in (member for one in combined for member in one.members):
+        shares[member.name] = shares.get(member.name, 0.0) + member.weight / len(combined)
+    best = sorted(shares.items(), key=lambda share: -share[1])[:5]
+    made = escape(_join_counts(report.fits)) or "none"
+    ranked = ", ".join(f"{name} {share:.0%}" for name, share in best)
+    weights = f"; weights over {len(combined)} series: {escape(ranked)}" if ranked else ""
+    return f"Fits: {made}, in {report.forecast_seconds:.0f} s{weights}."
 
 
 def _describe_place(report: RunReport) -> str:

@@ -30,7 +30,7 @@ from tasks.report.document import (
     SeriesMember,
 )
 
-_REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "pymongo", "obstore")
+_REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "statsforecast", "pymongo", "obstore")
 
 
 def summarise_run(
@@ -55,6 +55,8 @@ def summarise_run(
         git_sha=settings.git_sha,
         versions={name: version(name) for name in _REPORTED_VERSIONS},
         input=_describe_input(extracted, transformed),
+        fits=dict(forecasted.fits),
+        forecast_seconds=forecasted.seconds,
         series=_describe_series(transformed.series, forecasted.outcomes),
         demand_next_week=_sum_demand_days(forecasted, transformed.series),
         mongodb=_describe_publication(written),

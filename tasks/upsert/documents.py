@@ -25,7 +25,7 @@ from tasks.common.results import Forecasted, Transformed
 SCHEMA_VERSION: Final = 1
 """Raised when the shape of documents changes; readers accept this one and the one before."""
 
-MODEL_PACKAGES: Final = ("prophet", "polars")
+MODEL_PACKAGES: Final = ("prophet", "statsforecast", "polars")
 """Packages whose version decides numbers; recorded with every forecast."""
 
 _OUTSIDE_HASH: Final = frozenset({"_id", "run_id", "rev", "hash", "seconds"})
@@ -172,7 +172,10 @@ def _to_arrays(points: pl.DataFrame) -> Document:
             )
             raise TerminalError(msg)
     instants: Sequence[datetime] = points["at"].dt.replace_time_zone(None).to_list()
-    return {"valid_at": instants} | {name: points[name].to_list() for name in _QUANTILES}
+    arrays = {name: points[name].to_list() for name in _QUANTILES}
+    if points["probability"].count():
+        arrays["probability"] = points["probability"].to_list()
+    return {"valid_at": instants} | arrays
 
 
 def _keep_finite(value: object) -> object:

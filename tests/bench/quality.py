@@ -85,9 +85,9 @@ def judge_all(
     """Judge all cases in worker processes; a bar on standard error when it is a terminal."""
     spread = spread_jobs(cases, judge, rescue=rescue, workers=workers)
     console = Console(stderr=True)
-    return list(
-        track(spread, "cases", total=len(cases), console=console, disable=not sys.stderr.isatty())
-    )
+    quiet = not sys.stderr.isatty()
+    done = track(spread, "cases", total=len(cases), console=console, disable=quiet)
+    return [judged for _, judged in done]
 
 
 def measure_quality(name: str, cases: Sequence[Case], *, workers: int | None) -> dict[str, Any]:
@@ -101,14 +101,16 @@ def tabulate(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
     """Average the scores by method, the best OWA first; None is what nobody can tell.
 
     A method's averages are over the series that it answered, `series` of them; so is its OWA,
-    against Naive2 on the same series.
+    against Naive2 on the same series. Naive2 itself is M4's reference, no method of ours.
     """
     rows = {method: average_method(method, judged) for method in list_methods(judged)}
+    reference = rows.pop(NAIVE2, {})
     by_owa = sorted(rows.items(), key=lambda row: (math.isnan(row[1]["owa"]), row[1]["owa"]))
     return {
         "set": name,
         "series": len(judged),
         "methods": {method: hide_unknown(row) for method, row in by_owa},
+        "reference": {NAIVE2: hide_unknown(reference)},
         "ratios": compare_ours(rows),
         "failures": {told.case_id: told.failures for told in judged if told.failures},
     }

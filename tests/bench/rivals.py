@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tasks.forecast.intervals import measure_radii
-from tasks.forecast.models import SEED
+from tasks.forecast.models import SEED, silence_libraries
 from tests.bench.cases import Case
 from tests.bench.cpu import measure_cpu
 from tests.bench.scores import Answer, Values, predict_naive2
@@ -49,14 +48,6 @@ def run_prophet(case: Case) -> tuple[Prophet, pd.DataFrame]:
     finally:
         if model.stan_backend is not None:
             model.stan_backend.cleanup()
-
-
-def silence_libraries() -> None:
-    """Stop Prophet and cmdstanpy from logging every fit; for each process, before the first."""
-    logging.getLogger("prophet.plot").disabled = True  # plotly is not wanted
-    logging.getLogger("prophet").setLevel(logging.ERROR)
-    # cmdstanpy sets its level back when it loads a model: only `disabled` lasts.
-    logging.getLogger("cmdstanpy").disabled = True
 
 
 def forecast_naive2(case: Case) -> Answer:

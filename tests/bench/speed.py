@@ -126,7 +126,7 @@ def time_ours(cases: Sequence[Case], cores: int) -> dict[str, float]:
     that is ready early is not given the time for nothing.
     """
     called = time.monotonic()
-    spells = list(spread_jobs(cases, time_one, rescue=fail, workers=cores))
+    spells = [spell for _, spell in spread_jobs(cases, time_one, rescue=fail, workers=cores)]
     whole = time.monotonic() - called
     ready = {spell.process: spell.began for spell in sorted(spells, key=lambda s: -s.began)}
     start = statistics.mean(ready.values()) - called

@@ -39,5 +39,5 @@ def test_a_file_of_m4_becomes_one_json(tmp_path: Path, capsys: pytest.CaptureFix
     told = json.loads(capsys.readouterr().out)
     wanted = {"smape", "mase", "owa", "coverage80", "coverage95", "width80", "width95"}
     assert set(told["methods"]["ours"]) == wanted | {"cpu_s", "series"}
-    assert {"prophet", "naive2"} <= set(told["methods"])
+    assert {"prophet", "naive_24h"} <= set(told["methods"])
     assert told["series"] == 1

@@ -5,10 +5,9 @@ import pandas as pd
 from prophet import Prophet
 
 from tasks.forecast.days import find_holidays, tell_kinds_of_day
-from tasks.forecast.models import SEED, Recipe
+from tasks.forecast.models import SEED, Recipe, silence_libraries
 from tasks.forecast.temperature import DEGREES, measure_degrees
 from tasks.forecast.train import Train, Values
-from tests.bench.rivals import silence_libraries
 
 
 def predict_plainly(train: Train, recipe: Recipe) -> dict[str, Values]:

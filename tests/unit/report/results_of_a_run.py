@@ -80,6 +80,7 @@ def give_forecasted() -> Forecasted:
             "upper80": 5100.0,
             "lower95": 4800.0,
             "upper95": 5200.0,
+            "probability": None,
         },
         schema=POINTS,
     )

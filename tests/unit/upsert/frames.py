@@ -118,6 +118,7 @@ def forecasted(
     points = pl.DataFrame({"at": at}, schema={"at": INSTANT}).with_columns(
         pl.lit(DEMAND).alias("series_id"), *(pl.lit(v).alias(k) for k, v in bounds.items())
     )
+    points = points.with_columns(probability=pl.lit(None, pl.Float64))
     members = (
         Member("prophet_ar", 120.0, 0.7, seconds),
         Member("naive_364d", float("nan"), 0.0, seconds, "no history of 364 days"),

@@ -1,0 +1,117 @@
+"""What was fitted is not fitted again: fits named by everything that decides their numbers.
+
+A run that was killed finds its own fits, the next week those of this one. Equal names mean equal
+bits, so it is never a question of age; restated data or another configuration are other names.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from importlib.metadata import version
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from tasks.common.objects import ObjectStore
+from tasks.forecast.backtest import Fit, Job
+from tasks.forecast.members import choose_members
+
+REVISION: Final = 3
+"""Raise it when code that no table names changes the numbers."""
+FOLDER: Final = "forecasts/v1/fits/"
+KEPT: Final = timedelta(weeks=10)
+"""How far from a run's date its backtest looks for fits."""
+LIBRARIES: Final = ("prophet", "cmdstanpy", "statsforecast", "holidays", "numpy")
+"""Their versions decide the numbers too."""
+
+FITS: Final = pl.Schema(
+    {
+        "name": pl.String,
+        "values": pl.List(pl.Float64),
+        "seconds": pl.Float64,
+        "terms": pl.List(pl.String),
+        "components": pl.List(pl.List(pl.Float64)),
+    }
+)
+"""FITS: one row per fit that succeeded, sorted by name."""
+
+
+@cache
+def name_code() -> str:
+    """Name the code and the libraries, whatever they are given."""
+    return f"{REVISION} " + " ".join(f"{name} {version(name)}" for name in LIBRARIES)
+
+
+def name_fit(job: Job) -> str:
+    """Hash everything that decides the numbers of a job."""
+    method, train = choose_members(job.kind, job.train.step)[job.member], job.train
+    said = f"{name_code()} {method.describe()} {train.step} {job.lead} {len(train.values)}"
+    digest = hashlib.sha256(said.encode())
+    arrays = [train.values, train.clock[:1], train.clock[-1:], train.future]
+    if train.weather is not None:
+        arrays += [train.weather.days, train.weather.values]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class FitStore:
+    """Fits beside the processed layer, in one folder per issue date.
+
+    Attributes:
+        issued_on: date of the run; those ten weeks around it are recalled.
+        read_only: a dry run keeps nothing.
+    """
+
+    store: ObjectStore
+    issued_on: date
+    read_only: bool = False
+
+    def recall(self) -> dict[str, Fit]:
+        """Give the fits of earlier runs by name."""
+        known: dict[str, Fit] = {}
+        for ref in self.store.list_objects(FOLDER):
+            day = ref.key.removeprefix(FOLDER).partition("/")[0].removeprefix("issued=")
+            if (
+                ref.key.endswith(".parquet")
+                and abs(date.fromisoformat(day) - self.issued_on) <= KEPT
+            ):
+                known |= _read_fits(self.store.get_bytes(ref.key))
+        return known
+
+    def keep(self, fits: Mapping[str, Fit]) -> None:
+        """Keep those that succeeded; a failure may not repeat."""
+        good = {name: fit for name, fit in sorted(fits.items()) if fit.values is not None}
+        if good and not self.read_only:
+            digest = hashlib.sha256("".join(good).encode()).hexdigest()[:16]
+            self.store.put_if_absent(
+                f"{FOLDER}issued={self.issued_on}/{digest}.parquet", _write_fits(good)
+            )
+
+
+def _write_fits(fits: Mapping[str, Fit]) -> bytes:
+    rows = [
+        (name, fit.values, fit.seconds, [*fit.components], [*fit.components.values()])
+        for name, fit in fits.items()
+    ]
+    buffer = BytesIO()
+    pl.DataFrame(rows, schema=FITS, orient="row").write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _read_fits(body: bytes) -> dict[str, Fit]:
+    rows = pl.read_parquet(body).select(FITS.names()).iter_rows()
+    return {
+        name: Fit(
+            np.array(values),
+            seconds,
+            None,
+            {term: np.array(one) for term, one in zip(terms, parts, strict=True)},
+        )
+        for name, values, seconds, terms, parts in rows
+    }

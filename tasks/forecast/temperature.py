@@ -1,0 +1,76 @@
+"""Temperature as a driver of demand: what was measured before an origin, and what may follow.
+
+The future is never the one that happened: from the origin on it is the season's normal day and
+what is left of the last days' anomaly, in a backtest as in production.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from tasks.forecast.train import DAY, Clock, Dates, Temperature, Values
+
+HARMONICS: Final = 3
+"""Of the normal year; it takes a whole year of days to tell it."""
+PERSISTENCE: Final = 0.75
+"""Share of an anomaly that is left a day later."""
+RECENT: Final = (0.1, 0.3, 0.6)
+"""Weights of the last three days in today's anomaly."""
+MEMORY: Final = 0.4
+HEATED_BELOW: Final = 16.0
+COOLED_ABOVE: Final = 20.0
+YEAR_DAYS: Final = 365.2425
+DEGREES: Final = ("heating", "cooling", "felt")
+
+
+def measure_degrees(known: Temperature, clock: Clock) -> dict[str, Values]:
+    """Give heating, cooling and felt heating degrees at each step, never negative; no nulls.
+
+    Below 16 degC buildings are heated, above 20 cooled. `felt` smooths the days, since walls
+    remember: what is left of a day's cold after another is 40 %.
+    """
+    days, values = expect_temperature(known, clock)
+    felt = values.copy()
+    for place in range(1, len(felt)):
+        felt[place] = MEMORY * felt[place - 1] + (1 - MEMORY) * values[place]
+    # A day's mean is that of its noon.
+    places, ranks = _count_days(clock - days[0]) - 0.5, np.arange(len(days))
+    now, slow = np.interp(places, ranks, values), np.interp(places, ranks, felt)
+    differences = (HEATED_BELOW - now, now - COOLED_ABOVE, HEATED_BELOW - slow)
+    return {name: np.maximum(by, 0) for name, by in zip(DEGREES, differences, strict=True)}
+
+
+def expect_temperature(known: Temperature, clock: Clock) -> tuple[Dates, Values]:
+    """Give the days that a clock touches and their mean temperature in degC; no nulls.
+
+    A day without a measurement gets the normal of the season (with less than a year of days: the
+    mean of all) and, after the last measured day, what is left of its anomaly.
+    """
+    first, last = clock.min().astype("datetime64[D]"), clock.max().astype("datetime64[D]")
+    days = np.arange(first - 3 * DAY, last + 2 * DAY)
+    normal, tail = _tell_normal(known, days), known.days[-len(RECENT) :]
+    gone = known.values[-len(RECENT) :] - _tell_normal(known, tail)
+    anomaly = np.average(gone, weights=RECENT[-len(gone) :])
+    age = _count_days(days - known.days[-1])
+    expected = np.where(age > 0, normal + anomaly * PERSISTENCE ** np.maximum(age, 0), normal)
+    measured = np.isin(days, known.days)
+    expected[measured] = known.values[np.searchsorted(known.days, days[measured])]
+    return days, expected
+
+
+def _tell_normal(known: Temperature, days: Dates) -> Values:
+    if _count_days(known.days[-1] - known.days[0]) < YEAR_DAYS:
+        return np.full(len(days), known.values.mean())
+    weights = np.linalg.lstsq(describe_year(known.days, HARMONICS), known.values, rcond=None)[0]
+    return describe_year(days, HARMONICS) @ weights
+
+
+def describe_year(days: Dates, harmonics: int) -> Values:
+    """Give a constant and the sines and cosines of the time of year, days x (1 + 2 harmonics)."""
+    turn = 2 * np.pi * _count_days(days - np.datetime64("2000-01-01")) / YEAR_DAYS
+    waves = [wave(k * turn) for k in range(1, harmonics + 1) for wave in (np.sin, np.cos)]
+    return np.column_stack([np.ones(len(days)), *waves])
+
+
+def _count_days(span: np.ndarray) -> Values:
+    return span / DAY
