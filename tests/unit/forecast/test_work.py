@@ -22,6 +22,7 @@ from tests.unit.forecast.series import (
     AS_OF,
     DEMAND,
     TEMPERATURE,
+    give_daily_mean,
     give_demand,
     give_horizon,
     give_store,
@@ -38,6 +39,8 @@ PARTS = {
     **{f"x:{place:02}:air_temperature": give_temperature(50) for place in range(12)},
 }
 WEATHER_AND_DEMAND = {DEMAND: give_demand(95), TEMPERATURE: PARTS[TEMPERATURE]}
+DAILY = "t:32:air_temperature_daily_mean"
+DAYS = {DAILY: give_daily_mean(500)}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +54,8 @@ def plan_week(weeks: int = 0, parts: dict[str, pl.DataFrame] = PARTS) -> list[Se
         name: part.with_columns(pl.col("value") + 0.1 * place).filter(pl.col("at") < as_of)
         for place, (name, part) in enumerate(parts.items())
     }
-    return plan_here(give_transformed(known, as_of=as_of))
+    step_minutes = 24 * 60 if parts is DAYS else 60
+    return plan_here(give_transformed(known, as_of=as_of, step_minutes=step_minutes))
 
 
 def open_week(folder: Path, weeks: int = 0) -> FitStore:
@@ -122,11 +126,16 @@ def test_a_run_that_could_not_say_goodbye_loses_the_last_portion_at_most(tmp_pat
     assert len(known) == 50
 
 
-@pytest.mark.parametrize("name", [DEMAND, TEMPERATURE])
-def test_next_week_fits_only_the_new_origin(tmp_path: Path, name: str):
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [(DEMAND, WEATHER_AND_DEMAND), (TEMPERATURE, WEATHER_AND_DEMAND), (DAILY, DAYS)],
+    ids=["hourly demand with weather", "hourly weather", "daily"],
+)
+def test_next_week_fits_only_the_new_origin(
+    tmp_path: Path, name: str, parts: dict[str, pl.DataFrame]
+):
     last, this = (
-        [plan for plan in plan_week(week, WEATHER_AND_DEMAND) if plan.series_id == name]
-        for week in (-1, 0)
+        [plan for plan in plan_week(week, parts) if plan.series_id == name] for week in (-1, 0)
     )
     do(last, open_week(tmp_path, -1))
     done = do(this, open_week(tmp_path))
