@@ -22,6 +22,7 @@ from tasks.common.results import ProcessedFile, SourceFacts
 from tasks.transform.clean import flag_suspects
 from tasks.transform.observations import ORDER
 from tasks.transform.quality import GAPS, SERIES, measure_month, summarise_series
+from tasks.transform.rain import sum_days
 from tasks.transform.resample import DAY, HOUR, lay_grid, resample
 from tasks.transform.steps import measure_steps
 
@@ -62,7 +63,8 @@ def build_history(
     """Build the history that was known at `as_of`, whatever the order and number of files.
 
     Series of sources whose step is a day are daily, all others hourly; a series that comes both
-    ways is hourly. Files of sources that are no longer declared are left out.
+    ways is hourly. Hourly rain is there by the day too. Files of sources that are no longer
+    declared are left out.
     """
     chosen = choose_files(files, sources, as_of)
     pieces: dict[str, pl.DataFrame] = {}
@@ -78,6 +80,10 @@ def build_history(
         pieces |= lay_grid(values, told, grid, as_of)
         minutes = pl.lit(grid // timedelta(minutes=1)).alias("step_minutes")
         series.append(told.with_columns(minutes, licence=pl.lit("")).select(SERIES.names()))
+        if grid == HOUR:
+            rain, rows = sum_days(pieces, series[-1])
+            pieces |= rain
+            series.append(rows)
         gaps.append(missing.join(told, on="series_id", how="semi"))
     frames = [HISTORY.to_frame(), *(pieces[name] for name in sorted(pieces))]
     return History(
