@@ -6,6 +6,7 @@ bits, so it is never a question of age; restated data or another configuration a
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -15,7 +16,9 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from polars.exceptions import PolarsError
 
+from tasks.common.errors import CorruptObjectError
 from tasks.common.objects import ObjectStore
 from tasks.forecast.backtest import Fit, Job
 from tasks.forecast.members import choose_members
@@ -25,7 +28,7 @@ REVISION: Final = 3
 FOLDER: Final = "forecasts/v1/fits/"
 KEPT: Final = timedelta(weeks=10)
 """How far from a run's date its backtest looks for fits."""
-LIBRARIES: Final = ("prophet", "cmdstanpy", "statsforecast", "holidays", "numpy")
+LIBRARIES: Final = ("prophet", "statsforecast", "holidays", "numpy")
 """Their versions decide the numbers too."""
 
 FITS: Final = pl.Schema(
@@ -81,7 +84,9 @@ class FitStore:
                 ref.key.endswith(".parquet")
                 and abs(date.fromisoformat(day) - self.issued_on) <= KEPT
             ):
-                known |= _read_fits(self.store.get_bytes(ref.key))
+                # A memory that cannot be read costs time and no run.
+                with suppress(CorruptObjectError, PolarsError):
+                    known |= _read_fits(self.store.get_bytes(ref.key))
         return known
 
     def keep(self, fits: Mapping[str, Fit]) -> None:

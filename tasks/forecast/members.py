@@ -13,10 +13,8 @@ from tasks.forecast.circle import predict_circle
 from tasks.forecast.models import Recipe, predict_prophet
 from tasks.forecast.naives import (
     Lag,
-    Level,
     Profile,
     Season,
-    repeat_at_level,
     repeat_lag,
     repeat_profile,
     repeat_season,
@@ -55,7 +53,6 @@ def _peers(*seasons: int, days: int) -> Members:
 
 
 _NAIVE_364D: Final = Method(repeat_lag, LAST_YEAR, needs_days=366, naive=True)
-_LEVEL: Final = Method(repeat_at_level, Level(LAST_YEAR, days=14), needs_days=379)
 _CALENDAR: Final = Method(predict_calendar, Calendar(), 56, 1200, positive=True)
 
 _PROFILE_DAY: Final = Method(repeat_profile, Profile(1, 56, 0.6, 0.7), needs_days=7)
@@ -95,13 +92,12 @@ _HOURLY_DEMAND: Final = {
     "calendar": _CALENDAR,
     "prophet": _prophet(_DEMAND, days=182, needs_days=84),
     "prophet_recent": _prophet(replace(_DEMAND, degrees=False), days=56, needs_days=28),
-    **_peers(1, 7, days=56),
-    "lags": _lags(1, 7, days=182),
-    "level_364d": _LEVEL,
-    "profile_week": _PROFILE_WEEK,
+    "mstl": _peers(1, 7, days=56)["mstl"],
     "naive_168h": _naive(7),
     "naive_364d": _NAIVE_364D,
 }
+"""Without those that were half again as bad as the rest over a year of demand: CES, Theta, lags."""
+
 _HOURLY_WEATHER: Final = {
     "prophet": _prophet(_LEVEL_ONLY, days=56, needs_days=21),
     "lags": _lags(1, days=182),
@@ -121,7 +117,6 @@ _DAILY_DEMAND: Final = {
     "calendar": _CALENDAR,
     "prophet": _prophet(_DEMAND_DAILY, days=1460, needs_days=56),
     **_peers(7, days=365),
-    "level_364d": _LEVEL,
     "naive_7d": _naive(7),
     "naive_364d": _NAIVE_364D,
 }

@@ -51,30 +51,6 @@ def repeat_lag(train: Train, lag: Lag) -> Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """The last year's values, scaled by how the last `days` compare to theirs a year ago."""
-
-    lag: Lag
-    days: int
-    limit: float = 2.0
-
-
-def repeat_at_level(train: Train, level: Level) -> Values:
-    """Repeat the lag at today's level; NaN when the year before is too full of gaps to compare.
-
-    The ratio of levels stays within 1/limit .. limit: a halved or doubled series is a fault.
-    """
-    recent = level.days * train.steps_per_day
-    year = level.lag.days * train.steps_per_day
-    now, then = train.values[-recent:], train.values[-recent - year : -year]
-    both = np.isfinite(now[-len(then) :]) & np.isfinite(then)
-    if len(then) < recent or both.sum() < recent / 2 or then[both].mean() <= 0:
-        return np.full(len(train.future), np.nan)
-    ratio = np.clip(now[both].mean() / then[both].mean(), 1 / level.limit, level.limit)
-    return repeat_lag(train, level.lag) * ratio
-
-
-@dataclass(frozen=True, slots=True)
 class Profile:
     """The mean of the last cycles, the newest counting most, and a deviation that dies away.
 

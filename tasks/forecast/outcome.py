@@ -83,9 +83,10 @@ def describe_members(
 def _explain(plan: SeriesPlan, judgement: Judgement, members: tuple[Member, ...]) -> str:
     unit, naive = plan.bounds.unit, judgement.naive
     naive_mae = f"{judgement.naive_mae:.4g} {unit}"
-    if judgement.published == "combination":
-        return f"The combination's error of {judgement.mae:.4g} {unit} beat {naive}'s {naive_mae}"
     failed = "; ".join(f"{member.name}: {member.failure}" for member in members if member.failure)
+    if judgement.published == "combination":
+        won = f"The combination's error of {judgement.mae:.4g} {unit} beat {naive}'s {naive_mae}"
+        return f"{won}, without {failed}" if failed else won
     if judgement.combined_mae is not None:
         lost = f"The combination's error of {judgement.combined_mae:.4g} {unit}"
         why = f"{lost} did not beat {naive}'s {naive_mae}"

@@ -42,9 +42,9 @@ def read_truth(path: Path) -> pl.DataFrame:
 def demand_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("demand") / "lake"
     lake.mkdir()
-    for year in (2018, 2019):
-        name = f"eCO2mix_RTE_Hauts-de-France_Annuel-Definitif_{year}.xls"
-        (lake / name).write_bytes((require_shared_data() / "demand" / name).read_bytes())
+    # All of the folder, as every object of the region's demand and temperature counts.
+    for path in (require_shared_data() / "demand").iterdir():
+        (lake / path.name).write_bytes(path.read_bytes())
     return lake
 
 
@@ -86,7 +86,7 @@ def published(ran: Ran, mongodb_uri: str) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def judged(published: pl.DataFrame, demand_lake: Path) -> pl.DataFrame:
     """Join each point with the truth and with what both naives would have said at issue time."""
-    truth = pl.concat([read_truth(path) for path in sorted(demand_lake.glob("*.xls"))])
+    truth = pl.concat([read_truth(path) for path in sorted(demand_lake.glob("*Definitif*"))])
     issued = datetime.fromisoformat(AS_OF)
     known = truth.filter(pl.col("at") < issued)
 
@@ -144,7 +144,7 @@ def test_a_poisoned_future_changes_no_point(
 ):
     lake = tmp_path / "lake"
     lake.mkdir()
-    for path in demand_lake.glob("*.xls"):
+    for path in demand_lake.iterdir():
         lines = path.read_bytes().split(b"\n")
         (lake / path.name).write_bytes(b"\n".join(poison(line) for line in lines))
     ran = run_on(lake, mongodb_uri, "poisoned_demand", cwd=tmp_path)
@@ -153,8 +153,11 @@ def test_a_poisoned_future_changes_no_point(
 
 
 def poison(line: bytes) -> bytes:
-    """Put 99999 MW on every half-hour from the issue time on."""
+    """Put 99999 MW and 40 degC on everything from the issue time on."""
     cells = line.split(b"\t")
     if len(cells) > 4 and cells[4].isdigit() and (cells[2], cells[3]) >= (b"2019-11-06", b"22:00"):
         cells[4] = b"99999"
+    days = line.split(b";")
+    if len(days) == 7 and b"2019-11-06" <= days[1] < b"3":
+        return b";".join([*days[:4], b"40", b"40", b"40"])
     return b"\t".join(cells)

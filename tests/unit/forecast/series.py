@@ -18,7 +18,7 @@ from tasks.forecast.circle import predict_circle
 from tasks.forecast.conclude import conclude_forecast
 from tasks.forecast.fits import FitStore
 from tasks.forecast.members import MEMBERS
-from tasks.forecast.naives import repeat_at_level, repeat_lag, repeat_profile, repeat_season
+from tasks.forecast.naives import repeat_lag, repeat_profile, repeat_season
 from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
 from tasks.forecast.regression import predict_calendar, predict_lags
 from tasks.forecast.train import Method, Train
@@ -171,7 +171,6 @@ QUICK = {
     predict_lags,
     predict_calendar,
     repeat_lag,
-    repeat_at_level,
     repeat_profile,
     repeat_season,
 }

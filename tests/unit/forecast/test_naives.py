@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from tasks.forecast.history import build_train, list_steps
 from tasks.forecast.naives import (
     Lag,
-    Level,
     Profile,
     Season,
-    repeat_at_level,
     repeat_lag,
     repeat_profile,
     repeat_season,
@@ -45,14 +43,6 @@ def test_eighteen_hundred_follows_eighteen_hundred_when_the_clocks_change():
     hours = train.future.astype("datetime64[h]").astype(int) % 24
     assert (repeat_lag(train, WEEK) == hours + 1).all()
     assert len(hours) == 72
-
-
-def test_last_year_is_copied_at_the_level_of_this_year():
-    year = np.tile(np.arange(1.0, 8.0), 60)
-    year[-28:] *= 1.5
-    level = Level(Lag(364, retry_days=7, tries=9, both_ways=True), days=14)
-    train = give_train(year, future=7, step_hours=24)
-    np.testing.assert_allclose(repeat_at_level(train, level), 1.5 * repeat_lag(train, level.lag))
 
 
 def test_last_years_gap_is_filled_from_the_week_before_and_then_after():
