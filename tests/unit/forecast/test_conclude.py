@@ -96,10 +96,9 @@ def test_every_series_is_complete_past_the_deadline_and_tells_what_was_left():
     outcomes, points = read(plans, do_all(plans, late=True))
     assert {outcome.status for outcome in outcomes} <= {"model", "fallback"}
     assert points["series_id"].value_counts().get_column("count").to_list() == [266, 266]
-    for outcome in outcomes:
-        left = [member for member in outcome.members if member.failure == LATE]
-        assert left
-        assert {member.weight for member in left} == {0.0}
+    left = [m for outcome in outcomes for m in outcome.members if m.failure == LATE]
+    assert left
+    assert {member.weight for member in left} == {0.0}
 
 
 def test_a_member_that_was_left_in_one_window_has_no_weight():
