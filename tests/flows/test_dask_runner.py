@@ -36,7 +36,6 @@ from tests.unit.forecast.series import (
 )
 from tests.unit.forecast.test_parallel import die_at_three, raise_at_three, rescue
 
-BIN = Path(sys.executable).parent
 PARTS = {DEMAND: give_demand(40), TEMPERATURE: give_temperature(40)}
 
 
@@ -44,8 +43,8 @@ PARTS = {DEMAND: give_demand(40), TEMPERATURE: give_temperature(40)}
 def running(*words: str, log: Path) -> Generator[subprocess.Popen[bytes]]:
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [BIN / "dask", *words],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            [sys.executable, "-m", "dask", *words],
+            cwd=ROOT,
             stdout=out,
             stderr=out,
         )

@@ -30,6 +30,17 @@ ELSEWHERE = {
     ),
     ".venv/bin/python -m tests.bench ingest --json": "test_the_bench_prints_json, below",
     ".venv/bin/python -m flows.forecast --help": "test_help_explains_every_option, below",
+    ".venv/bin/python -m tests.bench.cost --kind weather --days 400 --series 8": (
+        "test_the_bench_tells_what_a_series_costs, below"
+    ),
+    ".venv/bin/python -m dask scheduler --host 127.0.0.1 --port 8786": (
+        "test_dask_runner starts it on a free port"
+    ),
+    ".venv/bin/python -m dask worker tcp://127.0.0.1:8786 --nthreads 1 --nworkers 2": (
+        "test_dask_runner starts them on its scheduler"
+    ),
+    "FORECAST_RUNNER=dask DASK_ADDRESS=tcp://127.0.0.1:8786 "
+    ".venv/bin/python -m flows.forecast --dry-run": "test_dask_runner runs the task on its cluster",
     "make help": "test_make_help_lists_every_target, below",
 }
 
@@ -144,3 +155,21 @@ def test_the_bench_prints_json(tmp_path: Path):
     )
     assert ran.code == 0, ran.err
     assert '"wall_over_bare"' in ran.out
+
+
+def test_the_bench_tells_what_a_series_costs(tmp_path: Path):
+    few = ("--kind", "weather", "--days", "30", "--series", "1")
+    ran = run_module("tests.bench.cost", *few, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert re.search(r"30 d usual: \d+\.\d\d CPU s a series.*'recalled'", ran.out)
+
+
+def test_the_costs_of_the_how_to_follow_from_its_measured_line():
+    page = (ROOT / "docs/how-to/scale-out.md").read_text()
+    euro = (0.04048 + 2 * 0.004445) * 1.2 * 0.92
+    rows = re.findall(r"^\| \w+, \w+ week \| (.*) \|$", page, re.MULTILINE)
+    told = [[float(cell.replace(",", "")) for cell in row.split("|")] for row in rows]
+    assert len(told) == 4
+    for cpu_s, *costs in told:
+        hours = [count * cpu_s / 3600 * 1.2 for count in (10_000, 1_000_000)]
+        assert costs == pytest.approx([x for h in hours for x in (h, h * euro)], rel=0.02, abs=0.05)
