@@ -1,1 +1,1 @@
-"""What every room may use: a closed list of seven modules."""
+"""What every room may use: a closed list of ten modules."""

@@ -62,7 +62,10 @@ _STORE_FAULTS: Final[dict[str, tuple[type[PipelineError], str]]] = {
         ConfigurationError,
         "grant this user or role the right to list, read and write there",
     ),
-    r"os error (27|28|122)\)": (TerminalError, "the disk or a quota is full, so free some space"),
+    r"(os error |Errno )(27|28|122)\b": (
+        TerminalError,
+        "the disk or a quota is full, so free some space",
+    ),
     r"InvalidPath|ValueError|Unicode|/#|loop|os error 40\)": (
         ConfigurationError,
         "rename or move away what cannot be the name of an object",

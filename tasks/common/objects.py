@@ -5,18 +5,16 @@ promised (size, ETag, sha256) before anybody parses it. Nothing is ever overwrit
 """
 
 import asyncio
-import gzip
 import hashlib
-import io
 import os
 import re
 import time
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -24,7 +22,6 @@ from urllib.request import Request, urlopen
 
 import boto3
 import obstore
-from backports import zstd
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
@@ -32,6 +29,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 from tasks.common import errors
 from tasks.common.settings import Settings, redact_uri
 
+_HASHES: Final = ("sha256", "md5")
 _OWN_OUTPUT: Final = ".local/output"
 _CHUNK: Final = 8 * 1024 * 1024
 _MEMORY: Final[dict[str, MemoryStore]] = defaultdict(MemoryStore)  # by name, while we run
@@ -80,14 +78,42 @@ class ObjectStore:
             with _explaining(f"read {key!r} in {self.uri}"):
                 answer = self.backend.get(path)
                 body, got = answer.bytes().to_bytes(), self._refer(answer.meta)
-            wrong = _find_difference(body, got, listed or got, sha256)
+            got, listed = replace(got, size=len(body)), listed or got
+            wrong = _find_difference(partial(_hash, body), got, listed, sha256)
             if not wrong or (wrong == "MD5" and self._hides_md5(path)):
                 return body
-        msg = (
+        raise self._refuse(key, wrong)
+
+    def download(
+        self, key: str, target: Path, *, sha256: str | None = None, listed: ObjectRef | None = None
+    ) -> str:
+        """Write an object to a file, in flat memory; what `get_bytes` promises. Gives its sha256.
+
+        Raises:
+            TerminalError: also when the disk of `target` is full.
+        """
+        path, wrong = self._path(key), ""
+        for _ in range(2):
+            with _explaining(f"read {key!r} in {self.uri} to {target}"), target.open("wb") as file:
+                answer = self.backend.get(path)
+                got = self._refer(answer.meta)
+                hashes = {name: hashlib.new(name, usedforsecurity=False) for name in _HASHES}
+                for piece in answer.stream(min_chunk_size=_CHUNK) if got.size else ():
+                    file.write(piece)
+                    for running in hashes.values():
+                        running.update(piece)
+                got, listed = replace(got, size=file.tell()), listed or got
+            digests = {name: running.hexdigest() for name, running in hashes.items()}
+            wrong = _find_difference(digests.__getitem__, got, listed, sha256)
+            if not wrong or (wrong == "MD5" and self._hides_md5(path)):
+                return digests["sha256"]
+        raise self._refuse(key, wrong)
+
+    def _refuse(self, key: str, wrong: str) -> errors.CorruptObjectError:
+        return errors.CorruptObjectError(
             f"Object {key!r} in {self.uri} is not what was promised, not even when fetched again: "
             f"its {wrong} differs; run again, and if that does not help, have it landed anew."
         )
-        raise errors.CorruptObjectError(msg)
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Write an object unless its key is taken; True: exactly these bytes stand there now.
@@ -127,14 +153,20 @@ class ObjectStore:
         return False
 
 
-def _find_difference(body: bytes, got: ObjectRef, listed: ObjectRef, sha256: str | None) -> str:
+def _hash(body: bytes, name: str) -> str:
+    return hashlib.new(name, body, usedforsecurity=False).hexdigest()
+
+
+def _find_difference(
+    digest: Callable[[str], str], got: ObjectRef, listed: ObjectRef, sha256: str | None
+) -> str:
+    """Compare what was read with what was promised; `got` has the size that was read."""
     if sha256 is not None:
-        return "" if hashlib.sha256(body).hexdigest() == sha256 else f"sha256 (not {sha256})"
-    if (len(body), got.etag) != (listed.size, listed.etag):
+        return "" if digest("sha256") == sha256 else f"sha256 (not {sha256})"
+    if (got.size, got.etag) != (listed.size, listed.etag):
         return f"size or ETag (not {listed.size} bytes, {listed.etag})"
     is_md5 = re.fullmatch("[0-9a-f]{32}", got.etag)  # not so for parts ("...-3") and folders
-    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest() if is_md5 else got.etag
-    return "" if md5 == got.etag else "MD5"
+    return "MD5" if is_md5 and digest("md5") != got.etag else ""
 
 
 @contextmanager
@@ -213,37 +245,3 @@ def _choose_session(settings: Settings) -> Callable[[], boto3.Session]:
         return asyncio.run(
             AwsCredentials.aload(block)
         ).get_boto3_session  # opened when first needed
-
-
-def decompress_chunks(body: bytes, *, key: str, max_bytes: int) -> Iterator[bytes | memoryview]:
-    """Give an object's content in pieces of 8 MiB: gz or zstd, of many members, or plain.
-
-    The content tells which, not the name. Plain pieces are views, never copies.
-
-    Raises:
-        OversizedObjectError: there is more than `max_bytes`; memory stays flat until then.
-        CorruptObjectError: it is damaged or cut short.
-    """
-    size = 0
-    try:
-        for piece in _cut(body):
-            size += len(piece)
-            if size > max_bytes:
-                msg = f"Object {key!r} holds more than {max_bytes} bytes: raise MAX_OBJECT_MIB."
-                raise errors.OversizedObjectError(msg)
-            yield piece
-    except (EOFError, OSError, zlib.error, zstd.ZstdError) as error:
-        msg = f"Object {key!r} cannot be decompressed ({error}): have it landed anew."
-        raise errors.CorruptObjectError(msg) from error
-
-
-def _cut(body: bytes) -> Iterator[bytes | memoryview]:
-    if body.startswith(b"\x1f\x8b"):
-        stream = gzip.GzipFile(fileobj=io.BytesIO(body))
-    elif re.match(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", body):  # a frame, one to skip
-        stream = zstd.ZstdFile(io.BytesIO(body))
-    else:
-        yield from (memoryview(body)[at : at + _CHUNK] for at in range(0, len(body), _CHUNK))
-        return
-    with stream:
-        yield from iter(lambda: stream.read(_CHUNK), b"")

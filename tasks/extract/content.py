@@ -13,9 +13,9 @@ from typing import Final
 import fastexcel
 import polars as pl
 
+from tasks.common.compression import decompress_chunks
 from tasks.common.contracts import RAW_LIMIT
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
-from tasks.common.objects import decompress_chunks
 from tasks.extract.blocks import Batch, Limits, Reject
 from tasks.extract.columns import Columns, find_columns
 from tasks.extract.declaration import Source

@@ -23,16 +23,10 @@ from backports import zstd
 from tasks.common.accounts import Tally, check_closes
 from tasks.common.contracts import MANIFESTS, variables_of
 from tasks.common.errors import TerminalError
+from tasks.common.manifests import Manifest, list_files, list_stations, read_manifests
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, Part, ProcessedFile, SourceFacts
-from tasks.transform.manifest import (
-    Manifest,
-    list_files,
-    list_stations,
-    plan_manifest,
-    read_manifests,
-    sum_week,
-)
+from tasks.transform.manifest import plan_manifest, sum_week
 from tasks.transform.observations import Observed, build_observations, group_parts
 
 OBSERVATIONS: Final = "processed/v1/observations/"

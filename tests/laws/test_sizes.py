@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
     path for top in ("flows", "tasks", "deployments") for path in (ROOT / top).rglob("*.py")
 )
-COMMON = {"accounts", "contracts", "errors", "mongo", "objects", "results", "settings"}
+COMMON = {
+    *("accounts", "compression", "contracts", "errors", "manifests", "migration"),
+    *("mongo", "objects", "results", "settings"),
+}
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "misc", "base", "core"}
 
 

@@ -9,8 +9,8 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.common.compression import decompress_chunks
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
-from tasks.common.objects import decompress_chunks
 
 MIB = 1024 * 1024
 SKIPPABLE = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"  # a frame of pzstd that holds no content

@@ -15,9 +15,9 @@ from backports import zstd
 from tasks.common.accounts import Tally
 from tasks.common.contracts import QUARANTINE
 from tasks.common.errors import CorruptObjectError, TerminalError, UnbalancedCountsError
+from tasks.common.manifests import Manifest, read_manifests
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, ObjectOutcome
-from tasks.transform.manifest import Manifest, read_manifests
 from tests.unit.transform.given import (
     FACTS,
     Landed,

@@ -10,10 +10,10 @@ import pytest
 
 from tasks.common.accounts import Tally
 from tasks.common.contracts import QUARANTINE
+from tasks.common.manifests import read_manifests
 from tasks.common.objects import ObjectStore
 from tasks.common.results import Extracted, Transformed
 from tasks.transform.history import choose_files
-from tasks.transform.manifest import read_manifests
 from tests.unit.transform.given import (
     AS_OF,
     FACTS,
