@@ -1,5 +1,6 @@
 """The door of the forecast room."""
 
+import logging
 import math
 import time
 from collections import Counter
@@ -89,6 +90,7 @@ def _open_spread(settings: Settings) -> Generator[Spread]:
 
     from tasks.forecast.cluster import describe_cluster, spread_over  # noqa: PLC0415
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
     cluster = describe_cluster(settings.dask_address, settings.forecast_workers)
     with cluster as described, DaskTaskRunner(**described) as runner:
         yield partial(spread_over, connect=lambda: runner.client)
