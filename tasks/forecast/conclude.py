@@ -119,7 +119,13 @@ def hash_configuration(horizon: Horizon, asked: Asked) -> str:
         "backtest": (backtest.HORIZONS, backtest.LEAST_TRUTH),
         "history": (history.LOOKBACK_DAYS, history.OUTLIER_RANGES),
         "combination": (POWER, DOUBT, NAIVE_SHARES),
-        "intervals": (intervals.LEVELS, intervals.INFLATION, intervals.SCALES, YEAR_DAYS),
+        "intervals": (
+            intervals.LEVELS,
+            intervals.INFLATION,
+            intervals.SCALES,
+            intervals.TRUST,
+            YEAR_DAYS,
+        ),
         "asked": dict(asked),
         "ages": (str(horizon.stale_after), str(horizon.withhold_after)),
     }

@@ -57,6 +57,7 @@ _CALENDAR: Final = Method(predict_calendar, Calendar(), 56, 1200, positive=True)
 
 _PROFILE_DAY: Final = Method(repeat_profile, Profile(1, 56, 0.6, 0.7), needs_days=7)
 _PROFILE_WEEK: Final = Method(repeat_profile, Profile(7, 35, 0.8, 0.7), needs_days=14)
+_PROFILE_WEEKS: Final = Method(repeat_profile, Profile(7, 56, 0.9, 0.5), needs_days=28)
 
 _DEMAND: Final = Recipe(
     growth="linear",
@@ -85,6 +86,7 @@ _HOURLY: Final = {
     **_peers(1, 7, days=56),
     "profile_day": _PROFILE_DAY,
     "profile_week": _PROFILE_WEEK,
+    "profile_weeks": _PROFILE_WEEKS,
     "naive_24h": _naive(1),
     "naive_168h": _naive(7),
 }

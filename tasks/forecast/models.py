@@ -84,6 +84,8 @@ def silence_libraries() -> None:
     """Stop Prophet and cmdstanpy from logging every fit; for each worker, before the first fit."""
     logging.getLogger("prophet.plot").disabled = True  # plotly is not wanted
     logging.getLogger("prophet").setLevel(logging.ERROR)
+    # It sets its level back when it loads a model: only `disabled` lasts.
+    logging.getLogger("cmdstanpy").disabled = True
 
 
 def _check_values(values: Values) -> None:
