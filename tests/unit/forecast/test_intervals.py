@@ -18,10 +18,14 @@ def test_a_calmer_later_half_is_not_narrower():
     assert set(measure_radii(errors)[0]) == {5.0 * INFLATION}
 
 
-def test_calm_windows_are_widened_by_what_the_year_was():
-    calm, year = np.ones((3, 50)), np.concatenate([np.ones((3, 50)), np.full((9, 50), 2.0)])
+def test_calm_windows_are_widened_half_way_to_what_the_year_was():
+    calm, year = np.ones((3, 50)), np.concatenate([np.ones((3, 50)), np.full((9, 50), 4.0)])
     assert measure_scale(calm, year) == (2.0, 2.0)
     assert measure_radii(calm, (2.0, 2.0))[0][0] == pytest.approx(2.0 * INFLATION)
+
+
+def test_a_year_of_few_more_windows_widens_nothing():
+    assert measure_scale(np.ones((3, 50)), np.full((11, 50), 4.0)) == (1.0, 1.0)
 
 
 def test_stormy_windows_are_not_narrowed_by_a_calm_year():
