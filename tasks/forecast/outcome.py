@@ -83,7 +83,11 @@ def describe_members(
 def _explain(plan: SeriesPlan, judgement: Judgement, members: tuple[Member, ...]) -> str:
     unit, naive = plan.bounds.unit, judgement.naive
     naive_mae = f"{judgement.naive_mae:.4g} {unit}"
-    failed = "; ".join(f"{member.name}: {member.failure}" for member in members if member.failure)
+    failures: dict[str, list[str]] = {}
+    for member in members:
+        if member.failure:
+            failures.setdefault(member.failure, []).append(member.name)
+    failed = "; ".join(f"{', '.join(names)}: {why}" for why, names in failures.items())
     if judgement.published == "combination":
         won = f"The combination's error of {judgement.mae:.4g} {unit} beat {naive}'s {naive_mae}"
         return f"{won}, without {failed}" if failed else won

@@ -22,6 +22,7 @@ ELSEWHERE = {
         "test_s3_lake runs it on a bucket"
     ),
     ".venv/bin/python -m flows.forecast --series 'rte:*' --dry-run": "test_first_run, dry",
+    ".venv/bin/python -m flows.forecast --deadline 10": "test_first_run, at its deadline",
     "SOURCES_DIR=sources .venv/bin/python -m tasks.extract raw/garden/GARDEN1/2024-10.csv": (
         "test_the_garden_of_the_how_to_is_read, below"
     ),

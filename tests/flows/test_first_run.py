@@ -66,6 +66,21 @@ def test_a_second_run_of_the_same_week_modifies_nothing(first: Ran, second: Ran)
     assert set(changed.values()) <= {0}
 
 
+def test_a_second_run_fits_nothing_again(first: Ran, second: Ran):
+    assert first.report["fits"]["fitted"] > 100
+    assert set(second.report["fits"]) == {"copied", "recalled"}
+    assert second.report["fits"]["recalled"] >= first.report["fits"]["fitted"]
+
+
+def test_at_its_deadline_a_run_publishes_every_series_by_what_there_is(folder: Path, second: Ran):
+    # Another horizon is fitted anew.
+    arguments = ("--horizon-days", "5", "--deadline", "0.001", "--dry-run", "--json", "report.json")
+    ran = run_module("flows.forecast", *arguments, cwd=folder)
+    assert (second.code, ran.code) == (0, 3)  # DEGRADED: too many series without a model
+    assert ran.report["fits"]["left"] > 100
+    assert {one["status"] for one in ran.report["series"]} <= {"model", "fallback"}
+
+
 def test_a_dry_run_of_some_series_writes_nothing(folder: Path, second: Ran):
     before = sorted(path for path in (folder / ".local/lake").rglob("*") if path.is_file())
     arguments = ("--series", "rte:*", "--dry-run", "--json", "report.json")
