@@ -1,6 +1,6 @@
 """One forecast from many: weights from the backtest, and the gate that keeps it honest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +18,7 @@ NAIVE_SHARES: Final = (0.0, 0.25, 0.5, 0.75)
 
 Forecasts = Mapping[str, Values]
 """Per member, windows x targets; NaN where the member could not tell."""
+Average = Callable[[Forecasts, Mapping[str, float]], Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,16 @@ def combine(forecasts: Forecasts, weights: Mapping[str, float]) -> Values:
     return np.sum([weight * forecasts[name] for name, weight in weights.items()], axis=0)
 
 
-def judge_backtest(forecasts: Forecasts, truth: Values, naives: frozenset[str]) -> Judgement | None:
+def judge_backtest(
+    forecasts: Forecasts, truth: Values, naives: frozenset[str], *, average: Average = combine
+) -> Judgement | None:
     """Choose what to publish: the combination only when it beat the better naive.
 
     Everything is compared over the same points. A combination needs a member that is no naive,
     and two windows: one fits its weights, the other judges them. One that loses is given to the
     naive by quarters until it wins, before it is given up: half a naive is a better guess than a
     whole one (on weather a week ahead a MASE of 1.07 beside 1.17). None when no naive has a known
-    error.
+    error. `average` makes one error of many, as it will make one forecast.
     """
     errors = compare_members(forecasts, truth, naives)
     maes = {name: _measure_mae(member) for name, member in errors.items()}
@@ -104,7 +107,7 @@ def judge_backtest(forecasts: Forecasts, truth: Values, naives: frozenset[str]) 
     if np.isfinite(errors[naive]).any(axis=1).sum() < 2 or set(errors) <= naives:
         return told
     for share in NAIVE_SHARES:
-        combined = _combine_windows(errors, naive=naive, share=share)
+        combined = _combine_windows(errors, naive=naive, share=share, average=average)
         mae = _measure_mae(combined)
         told = replace(told, combined_mae=told.combined_mae or mae)
         if mae < naive_mae:
@@ -113,13 +116,13 @@ def judge_backtest(forecasts: Forecasts, truth: Values, naives: frozenset[str]) 
     return told
 
 
-def _combine_windows(errors: Forecasts, *, naive: str, share: float) -> Values:
+def _combine_windows(errors: Forecasts, *, naive: str, share: float, average: Average) -> Values:
     """Combine each window's errors by weights that it had no part in."""
     rows = []
     for window in range(len(errors[naive])):
         others = {name: np.delete(member, window, axis=0) for name, member in errors.items()}
         own = {name: member[window] for name, member in errors.items()}
-        rows.append(combine(own, _lean(weigh_members(others), naive, share)))
+        rows.append(average(own, _lean(weigh_members(others), naive, share)))
     return np.stack(rows)
 
 

@@ -15,7 +15,7 @@ from tasks.common.contracts import POINTS
 from tasks.common.results import Forecasted
 from tasks.forecast import backtest, history, intervals
 from tasks.forecast.backtest import Fit, cut_truth, cut_window, measure_naive_errors
-from tasks.forecast.circle import TURN, turn_towards
+from tasks.forecast.circle import average_directions, turn_towards, wrap_turn
 from tasks.forecast.combine import DOUBT, NAIVE_SHARES, POWER, combine, judge_backtest
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.fits import name_code
@@ -81,14 +81,14 @@ def conclude_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, 
     naives = name_naives(plan.kind, plan.train.step)
     if plan.kind == "direction":
         stacked = {name: turn_towards(said, truth) for name, said in stacked.items()}
-        ahead = {name: turn_towards(v, next(iter(ahead.values()))) for name, v in ahead.items()}
-    judgement = judge_backtest(stacked, truth, naives)
+    average = average_directions if plan.kind == "direction" else combine
+    judgement = judge_backtest(stacked, truth, naives, average=average)
     if judgement is None:
         told = describe_members(windows, {}, {})
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
     scale = _compare_with_year(plan)
     radii = measure_radii(judgement.errors, scale)
-    points = _build_points(plan, combine(ahead, judgement.weights), radii)
+    points = _build_points(plan, average(ahead, judgement.weights), radii)
     if plan.kind == "rain":
         points = points.with_columns(probability=_tell_chance(plan, judgement.weights))
     return describe_judged(plan, judgement, windows, scale=scale), points
@@ -153,7 +153,7 @@ def _build_points(plan: SeriesPlan, values: Values, radii: Values) -> pl.DataFra
     inner, outer = radii
     steps = {"value": 0, "lower80": -inner, "upper80": inner, "lower95": -outer, "upper95": outer}
     if plan.kind == "direction":
-        columns = {name: (values + np.clip(by, -180, 180)) % TURN for name, by in steps.items()}
+        columns = {n: wrap_turn(values + np.clip(by, -180, 180)) for n, by in steps.items()}
     else:
         low, high = plan.bounds.low, plan.bounds.high
         columns = {name: np.clip(values + by, low, high) for name, by in steps.items()}

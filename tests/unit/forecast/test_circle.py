@@ -4,7 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.forecast.circle import predict_circle, turn_towards
+from tasks.forecast.circle import (
+    average_directions,
+    predict_circle,
+    turn_towards,
+    wrap_turn,
+)
+from tasks.forecast.combine import judge_backtest
 from tasks.forecast.naives import Profile, repeat_profile
 from tasks.forecast.regression import Lags, predict_lags
 from tasks.forecast.train import Method
@@ -60,3 +66,26 @@ def test_whole_turns_bring_it_within_half_a_turn(pairs: list[tuple[float, float]
 
 def test_what_is_not_known_stays_so():
     assert np.isnan(turn_towards(np.array([np.nan, 5.0]), np.array([5.0, np.nan]))).all()
+
+
+def test_a_hair_below_north_is_north():
+    assert wrap_turn(np.array([-1e-15, 360.0, -90.0, 725.0])).tolist() == [0, 0, 270, 5]
+
+
+def test_directions_are_averaged_as_arrows():
+    said = {"a": np.array([350.0, 90.0]), "b": np.array([10.0, np.nan])}
+    np.testing.assert_allclose(
+        average_directions(said, {"a": 0.5, "b": 0.5}), [0, np.nan], atol=1e-9
+    )
+    np.testing.assert_allclose(average_directions(said, {"a": 1.0}), [-10, 90])
+
+
+def test_members_that_know_nothing_of_the_wind_are_not_judged_as_if_their_mean_did():
+    """Turned towards the truth one by one, they would meet there: at 60 degrees instead of 90."""
+    drawn = np.random.default_rng(5).uniform(-180, 180, (4, 4, 500))
+    errors = dict(zip(("naive_24h", "a", "b", "c"), drawn, strict=True))
+    told = judge_backtest(
+        errors, np.zeros((4, 500)), frozenset({"naive_24h"}), average=average_directions
+    )
+    assert told is not None
+    assert told.mae > 85
