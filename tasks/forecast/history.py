@@ -75,7 +75,8 @@ def build_train(known: pl.DataFrame, *, step: timedelta, future: pl.Series, kind
     values = np.full(len(grid), np.nan)
     places = (at - at[0]).dt.total_microseconds().to_numpy() // (step // MICROSECOND)
     values[places] = value
-    return Train(values, _tell_clock(grid, kind), _tell_clock(future, kind), step)
+    clock, ahead = (_tell_clock(instants, kind=kind, step=step) for instants in (grid, future))
+    return Train(values, clock, ahead, step)
 
 
 def list_steps(after: datetime, *, step: timedelta, end: datetime) -> pl.Series:
@@ -84,9 +85,16 @@ def list_steps(after: datetime, *, step: timedelta, end: datetime) -> pl.Series:
     return pl.datetime_range(first, max(first, end), step, closed="left", eager=True).alias("at")
 
 
-def _tell_clock(instants: pl.Series, kind: Kind) -> Clock:
-    """Give naive local times for demand, naive UTC for weather."""
-    zone = str(MARKET_ZONE) if kind == "demand" else "UTC"
+def _tell_clock(instants: pl.Series, *, kind: Kind, step: timedelta) -> Clock:
+    """Give naive local times for demand, naive UTC for weather; the noon of a day of demand.
+
+    A daily step is stamped with the UTC midnight of its local date: the local hour of that is 1 or
+    2, a day is not always 24 hours after another, and its temperature is half the day before's.
+    """
+    if kind == "demand" and step >= timedelta(days=1):
+        instants, zone = instants + timedelta(hours=12), "UTC"
+    else:
+        zone = str(MARKET_ZONE) if kind == "demand" else "UTC"
     return instants.dt.convert_time_zone(zone).dt.replace_time_zone(None).to_numpy()
 
 
@@ -106,7 +114,7 @@ def list_temperatures(transformed: Transformed, *, as_of: datetime) -> Temperatu
     kinds = transformed.series.select("series_id", "variable")
     known = transformed.history.join(kinds, on="series_id").drop_nulls("value")
     local = pl.col("at").dt.convert_time_zone(str(MARKET_ZONE)).dt.date()
-    # A daily step is stamped with the UTC midnight of its local date.
+    # A daily step's UTC midnight lies on its local date.
     daily = known.filter(variable="air_temperature_daily_mean").with_columns(day=local)
     areas = daily.with_columns(area=pl.col("series_id").str.split(":").list.get(1))
     hourly = known.filter(variable="air_temperature").group_by("series_id", day=local)

@@ -1,10 +1,13 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from tasks.forecast.history import Bounds, clean_history, hide_outliers
-from tests.unit.forecast.series import AS_OF, give_hours
+from tasks.forecast.naives import Lag, repeat_lag
+from tasks.forecast.temperature import measure_degrees
+from tasks.forecast.train import Temperature, Train
+from tests.unit.forecast.series import AS_OF, give_days, give_hours, give_transformed, plan_here
 
 HOUR = timedelta(hours=1)
 
@@ -43,3 +46,27 @@ def test_a_storm_in_a_dry_country_is_no_outlier():
     rain = np.where(drawn.random(1000) < 0.3, 0.2 + drawn.gamma(0.8, 7, 1000), 0)
     assert hide_outliers(rain).tolist() == rain.tolist()
     assert rain.max() > 20 * np.quantile(rain, 0.75) > 0
+
+
+def give_days_around_the_autumn_change() -> Train:
+    """Plan days of demand, known since summer, that tell their own weekday (1..7)."""
+    as_of = datetime(2024, 10, 30, 21, tzinfo=UTC)  # a Wednesday, three days after the change
+    at = give_days(130, until=as_of)
+    days = pl.DataFrame({"at": at, "value": at.dt.weekday().cast(pl.Float64)})
+    transformed = give_transformed(
+        {"t:32:electricity_demand": days}, as_of=as_of, step_minutes=1440
+    )
+    return plan_here(transformed)[0].train
+
+
+def test_a_day_of_demand_repeats_its_weekday_across_a_change_of_the_clocks():
+    said = repeat_lag(give_days_around_the_autumn_change(), Lag(7, retry_days=7))
+    assert said.tolist() == [3, 4, 5, 6, 7, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_day_of_demand_has_the_temperature_of_that_day():
+    train = give_days_around_the_autumn_change()
+    days = train.clock.astype("datetime64[D]")
+    cold = np.where(np.arange(len(days)) % 2, 0.0, 10.0)
+    told = measure_degrees(Temperature(days, cold), train.clock)
+    assert told["heating"].tolist() == (16 - cold).tolist()
