@@ -6,6 +6,7 @@ Both are imported inside the functions: who deploys or tests the rest need not l
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -21,6 +22,7 @@ from tasks.forecast.train import Explained, Train, Values
 if TYPE_CHECKING:
     import pandas as pd
     from prophet import Prophet
+    from prophet.models import ModelInputData
 
 SEED: Final = 20_240_503
 YEARLY_FROM_DAYS: Final = 730
@@ -68,16 +70,14 @@ def predict_prophet(train: Train, recipe: Recipe) -> Explained:
     """
     values = np.log1p(np.maximum(train.values, 0)) if recipe.log else train.values
     _check_values(values)
-    drawn, rows = _fit_terms(train, values, recipe), len(values)
-    line = np.sum([*drawn.values()], axis=0)
-    residuals = continue_residuals(values - line[:rows], len(train.future), train.steps_per_day)
-    ahead = line[rows:] + residuals
+    left_over, terms = _fit_terms(train, values, recipe)
+    terms["residuals"] = continue_residuals(left_over, len(train.future), train.steps_per_day)
+    ahead = np.sum([*terms.values()], axis=0)
     ahead = np.expm1(ahead) if recipe.log else ahead
     if not np.isfinite(ahead).all():
         msg = "the forecast is not finite"
         raise ValueError(msg)
-    terms = {name: term[rows:] for name, term in drawn.items()}
-    return Explained(ahead, terms | {"residuals": residuals})
+    return Explained(ahead, terms)
 
 
 def silence_libraries() -> None:
@@ -98,25 +98,38 @@ def _check_values(values: Values) -> None:
         raise ValueError(msg)
 
 
-def _fit_terms(train: Train, values: Values, recipe: Recipe) -> dict[str, Values]:
-    """Give the terms, whose sum is the fit, over the training window and the future."""
+def _fit_terms(train: Train, values: Values, recipe: Recipe) -> tuple[Values, dict[str, Values]]:
+    """Give what the fit leaves over of the values, and the terms of the future."""
     prophet, frame = _load_libraries()
     whole = frame(_build_columns(train, recipe))
-    past = whole.iloc[: len(values)].assign(y=values)
+    known = np.flatnonzero(np.isfinite(values))
+    # An hour of autumn comes twice, 2:00 2:30 2:00 2:30; Prophet takes rows in the clock's order.
+    rows = known[np.argsort(train.clock[known], kind="stable")]
     model = prophet(**_choose_settings(train, recipe, frame))
     _add_terms(model, train, recipe)
-    inputs = model.preprocess(past[np.isfinite(values)])
+    inputs = model.preprocess(whole.iloc[rows].assign(y=values[rows]))
     start = model.calculate_initial_params(inputs.K)
     found = find_optimum(vars(inputs), vars(start), seed=SEED)
+    left_over = np.full(len(values), np.nan)
+    left_over[rows] = values[rows] - _draw_past(inputs, found) * float(model.y_scale or 1)
     model.params = {name: value.reshape(1, -1) for name, value in found.items()}
-    drawn = model.predict(whole)
-    trend = drawn["trend"].to_numpy().copy()
-    if recipe.hold_trend:
-        trend[len(values) :] = trend[len(values)]
+    drawn = model.predict(whole.iloc[len(values) :])
+    trend = drawn["trend"].to_numpy()
+    trend = np.full_like(trend, trend[0]) if recipe.hold_trend else trend
     scale = trend if recipe.mode == "multiplicative" else 1.0
     named = [*model.seasonalities, "holidays", *model.extra_regressors]
     terms = {name: drawn[name].to_numpy() * scale for name in named if name in drawn}
-    return {"trend": trend} | terms
+    return left_over, {"trend": trend} | terms
+
+
+def _draw_past(inputs: ModelInputData, found: Mapping[str, Values]) -> Values:
+    """Draw the fit over its own rows, in Prophet's scale; `predict` would build them again.
+
+    Source: the mean of the likelihood in Prophet's prophet.stan.
+    """
+    columns, weights = np.asarray(inputs.X), found["beta"]
+    multiplied, added = (columns @ (weights * np.asarray(s)) for s in (inputs.s_m, inputs.s_a))
+    return found["trend"] * (1 + multiplied) + added
 
 
 def _load_libraries() -> tuple[type[Prophet], type[pd.DataFrame]]:
