@@ -42,6 +42,12 @@ ELSEWHERE = {
     ),
     "FORECAST_RUNNER=dask DASK_ADDRESS=tcp://127.0.0.1:8786 "
     ".venv/bin/python -m flows.forecast --dry-run": "test_dask_runner runs the task on its cluster",
+    ".venv/bin/python -m tests.bench forecast-quality --m4 m4_hourly.csv.gz --frequency hourly "
+    "--json": "test_command of the bench, on a file of one series",
+    ".venv/bin/python -m tests.bench forecast-quality --csv pjm.csv.gz --horizon 168 --origins 6 "
+    "--json": "test_cases of the bench cuts the columns",
+    ".venv/bin/python -m tests.bench forecast-quality --lake demand/ --series 'rte:32:*' "
+    "--as-of-from 2019-01-09 --json": "test_production of the bench, on the demo lake",
     "make help": "test_make_help_lists_every_target, below",
 }
 
