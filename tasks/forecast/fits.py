@@ -7,7 +7,7 @@ bits, so it is never a question of age; restated data or another configuration a
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from importlib.metadata import version
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from tasks.common.errors import CorruptObjectError
+from tasks.common.errors import CorruptObjectError, MissingObjectError, PipelineError
 from tasks.common.objects import ObjectStore
 from tasks.forecast.backtest import Fit, Job
 from tasks.forecast.members import choose_members
@@ -66,37 +66,44 @@ def name_fit(job: Job) -> str:
 class FitStore:
     """Fits beside the processed layer, in one folder per issue date.
 
+    It saves time, so what is wrong with it costs time and no run.
+
     Attributes:
         issued_on: date of the run; those ten weeks around it are recalled.
         read_only: a dry run keeps nothing.
+        faults: why it fails, if it does. Nothing is tried after the first: a store that does not
+            answer takes minutes to say so.
     """
 
     store: ObjectStore
     issued_on: date
     read_only: bool = False
+    faults: list[str] = field(default_factory=list)
 
     def recall(self) -> dict[str, Fit]:
         """Give the fits of earlier runs by name."""
         known: dict[str, Fit] = {}
-        for ref in self.store.list_objects(FOLDER):
-            day = ref.key.removeprefix(FOLDER).partition("/")[0].removeprefix("issued=")
-            if (
-                ref.key.endswith(".parquet")
-                and abs(date.fromisoformat(day) - self.issued_on) <= KEPT
-            ):
-                # A memory that cannot be read costs time and no run.
-                with suppress(CorruptObjectError, PolarsError):
-                    known |= _read_fits(self.store.get_bytes(ref.key))
+        near = range(-KEPT.days, KEPT.days + 1)
+        folders = tuple(f"{FOLDER}issued={self.issued_on + timedelta(days=day)}/" for day in near)
+        try:
+            for ref in self.store.list_objects(FOLDER):
+                if ref.key.startswith(folders) and ref.key.endswith(".parquet"):
+                    with suppress(CorruptObjectError, MissingObjectError, PolarsError):
+                        known |= _read_fits(self.store.get_bytes(ref.key))
+        except PipelineError as error:
+            self.faults.append(str(error))
         return known
 
     def keep(self, fits: Mapping[str, Fit]) -> None:
         """Keep those that succeeded; a failure may not repeat."""
         good = {name: fit for name, fit in sorted(fits.items()) if fit.values is not None}
-        if good and not self.read_only:
+        if good and not self.read_only and not self.faults:
             digest = hashlib.sha256("".join(good).encode()).hexdigest()[:16]
-            self.store.put_if_absent(
-                f"{FOLDER}issued={self.issued_on}/{digest}.parquet", _write_fits(good)
-            )
+            key = f"{FOLDER}issued={self.issued_on}/{digest}.parquet"
+            try:
+                self.store.put_if_absent(key, _write_fits(good))
+            except PipelineError as error:
+                self.faults.append(str(error))
 
 
 def _write_fits(fits: Mapping[str, Fit]) -> bytes:

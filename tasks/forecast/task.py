@@ -5,10 +5,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
+from httpx import HTTPError
 from prefect import get_run_logger, task
 from prefect.artifacts import ArtifactRequest
 from prefect.cache_policies import NO_CACHE
@@ -77,7 +78,10 @@ def _do_all(
     with _open_spread(settings) as spread:
         work = do_work(plans, store, spread=spread, time_is_up=time_is_up)
         with closing(work):
-            return list(_show_progress(count_work(plans), work))
+            done = list(_show_progress(count_work(plans), work))
+    for fault in store.faults:
+        get_run_logger().warning("Fits are not remembered: %s", fault)
+    return done
 
 
 @contextmanager
@@ -97,26 +101,31 @@ def _open_spread(settings: Settings) -> Generator[Spread]:
 
 
 def _show_progress(total: int, done: Iterable[Done]) -> Iterator[Done]:
-    """Pass fits on, and tell Prefect's run page how many there are.
+    """Pass fits on, and tell Prefect's run page how many there are, as long as it answers.
 
     By one client: Prefect's own functions open one a call and leave its socket behind.
     """
-    shown = 0
+    shown, artifact = 0, None
+    request = ArtifactRequest(
+        type="progress",
+        key="forecast-progress",
+        data=0 if total else 100,
+        task_run_id=task_run.id,
+        flow_run_id=flow_run.id,
+    )
     with get_client(sync_client=True) as client:
-        artifact = client.create_artifact(
-            ArtifactRequest(
-                type="progress",
-                key="forecast-progress",
-                data=0 if total else 100,
-                task_run_id=task_run.id,
-                flow_run_id=flow_run.id,
-            )
-        )
+        with suppress(HTTPError):
+            artifact = client.create_artifact(request)
         for count, one in enumerate(done, 1):
             yield one
-            if (percent := 100 * count // total) > shown:
+            if artifact and (percent := 100 * count // total) > shown:
                 shown, told = percent, f"{count} of {total} fits are made"
-                client.update_artifact(artifact.id, ArtifactUpdate(data=percent, description=told))
+                try:
+                    client.update_artifact(
+                        artifact.id, ArtifactUpdate(data=percent, description=told)
+                    )
+                except HTTPError:  # a server that restarts costs the bar, not the run
+                    artifact = None
 
 
 def _count_statuses(forecasted: Forecasted) -> str:

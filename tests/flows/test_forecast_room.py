@@ -8,10 +8,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import Forecasted, Transformed
-from tasks.forecast.task import forecast
+from tasks.forecast.backtest import Fit
+from tasks.forecast.task import _show_progress, forecast
+from tasks.forecast.work import Done
 from tests.unit.forecast.series import (
     TEMPERATURE,
     forecast_here,
@@ -74,3 +77,9 @@ def test_a_deadline_leaves_fits_but_no_series():
 def test_a_pattern_that_matches_nothing_fails_at_once():
     with pytest.raises(ConfigurationError, match="No series that can be forecast"):
         run_room(give_transformed(PARTS), "nothing:*")
+
+
+def test_a_server_that_is_gone_costs_the_bar_and_no_fit():
+    fits = [Done("a:b:c", window, "lags", Fit(None, 0.0), "fitted") for window in range(3)]
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert [*_show_progress(3, fits)] == fits

@@ -188,3 +188,32 @@ def test_what_is_kept_twice_is_there_once(tmp_path: Path):
     store.keep({"a": Fit(FIT.values, 9.0)})
     assert len(store.store.list_objects(FOLDER)) == 1
     assert store.recall()["a"].seconds == 0.25
+
+
+def test_a_memory_that_cannot_be_written_says_so_once_and_costs_no_run(tmp_path: Path):
+    (tmp_path / "forecasts").write_text("in the way")
+    store = give_store(tmp_path)
+    store.keep({"a": FIT})
+    store.keep({"b": FIT})
+    (fault,) = store.faults
+    assert "Cannot write 'forecasts/v1/fits/issued=2024-05-15/" in fault
+
+
+def test_a_memory_that_cannot_be_listed_says_so_and_costs_no_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    away = Settings(s3_endpoint_url="http://127.0.0.1:9", aws_region="eu-west-3")
+    store = FitStore(open_store("s3://bucket/lake", away), ISSUED_ON)
+    assert store.recall() == {}
+    assert "Cannot list s3://bucket/lake/forecasts/v1/fits/" in store.faults[0]
+
+
+def test_a_fit_that_cannot_be_read_is_left_out(tmp_path: Path):
+    store = give_store(tmp_path)
+    store.keep({"a": FIT})
+    for name in (f"issued={ISSUED_ON}/odd.parquet", "issued=someday/odd.parquet"):
+        path = tmp_path / FOLDER / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("no parquet")
+    assert [*store.recall()] == ["a"]
+    assert store.faults == []
