@@ -4,7 +4,6 @@ The only file that knows Dask. A worker is a process with one thread that runs t
 fits are named by what decides their numbers, so one that would make others is refused.
 """
 
-import hashlib
 import os
 import tempfile
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -90,18 +89,11 @@ def spread_over(
     waiting = iter(jobs)
     if not (drawn := list(islice(waiting, 1))):
         return
-    client, there = _open_client(connect), partial(_do_batch, work, name_program())
+    client, there = _open_client(connect), partial(_do_batch, work, name_code())
     suspects = yield from _run_jobs(client, _Queue(chain(drawn, waiting)), there, rescue=rescue)
     for job in suspects:
         if (yield from _run_jobs(client, _Queue(iter([job])), there, rescue=rescue)):
             yield job, rescue(job, "the worker process died; it may lack memory")
-
-
-@cache
-def name_program() -> str:
-    """Name what decides the numbers: this room's code, and the libraries."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return f"{name_code()} code {hashlib.sha256(code).hexdigest()[:12]}"
 
 
 def prepare_worker(program: str, dask_worker: Worker) -> str | None:
@@ -114,7 +106,7 @@ def prepare_worker(program: str, dask_worker: Worker) -> str | None:
         return f"has {threads} threads, and fits want one; start it with --nthreads 1"
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         return "has many BLAS threads; start it with its nanny, or OPENBLAS_NUM_THREADS=1"
-    if (found := name_program()) != program:
+    if (found := name_code()) != program:
         return f"runs {found!r}, not {program!r}; give it the image of this run"
     scratch = Path(dask_worker.local_directory, "forecast")
     scratch.mkdir(exist_ok=True)
@@ -138,8 +130,8 @@ def _open_client(connect: Callable[[], Client]) -> Client:
         with without_main():
             client = connect()
         client.wait_for_workers(1, timeout=PATIENCE_S)
-        client.run_on_scheduler(name_program)  # jobs are unpickled there, too
-        faults = client.run(prepare_worker, name_program(), on_error="return")
+        client.run_on_scheduler(name_code)  # jobs are unpickled there, too
+        faults = client.run(prepare_worker, name_code(), on_error="return")
     except OSError as error:
         msg = f"The Dask cluster is out of reach ({tell_failure(error)}): start it or correct "
         raise TransientError(msg + "DASK_ADDRESS.") from error

@@ -13,15 +13,13 @@ import polars as pl
 from tasks.common.accounts import SeriesOutcome
 from tasks.common.contracts import POINTS
 from tasks.common.results import Forecasted
-from tasks.forecast import backtest, history, intervals
 from tasks.forecast.backtest import Fit, cut_truth, cut_window, measure_naive_errors
 from tasks.forecast.circle import average_directions, turn_towards, wrap_turn
-from tasks.forecast.combine import DOUBT, NAIVE_SHARES, POWER, combine, judge_backtest
+from tasks.forecast.combine import combine, judge_backtest
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.fits import name_code
 from tasks.forecast.intervals import Scale, measure_radii, measure_scale
-from tasks.forecast.members import MEMBERS, choose_members, name_naives
-from tasks.forecast.models import SEED
+from tasks.forecast.members import choose_members, name_naives
 from tasks.forecast.outcome import (
     Windows,
     describe_judged,
@@ -107,25 +105,9 @@ def _end_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, pl.D
 
 
 def hash_configuration(horizon: Horizon, asked: Asked) -> str:
-    """Hash everything but the data that decides the numbers, versions of libraries included."""
-    members = {
-        "/".join(key): {name: method.describe() for name, method in rows.items()}
-        for key, rows in MEMBERS.items()
-    }
+    """Hash everything but the data that decides the numbers: code, libraries, what was asked."""
     named = {
         "code": name_code(),
-        "seed": SEED,
-        "members": members,
-        "backtest": (backtest.HORIZONS, backtest.LEAST_TRUTH),
-        "history": (history.LOOKBACK_DAYS, history.OUTLIER_RANGES),
-        "combination": (POWER, DOUBT, NAIVE_SHARES),
-        "intervals": (
-            intervals.LEVELS,
-            intervals.INFLATION,
-            intervals.SCALES,
-            intervals.TRUST,
-            YEAR_DAYS,
-        ),
         "asked": dict(asked),
         "ages": (str(horizon.stale_after), str(horizon.withhold_after)),
     }

@@ -4,31 +4,35 @@ A run that was killed finds its own fits, the next week those of this one. Equal
 bits, so it is never a question of age; restated data or another configuration are other names.
 """
 
+import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from importlib.metadata import version
 from io import BytesIO
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
+from tasks.common import contracts
 from tasks.common.errors import CorruptObjectError, MissingObjectError, PipelineError
 from tasks.common.objects import ObjectStore
 from tasks.forecast.backtest import Fit, Job
 from tasks.forecast.members import choose_members
 
-REVISION: Final = 5
-"""Raise it when code that no table names changes the numbers."""
 FOLDER: Final = "forecasts/v1/fits/"
 KEPT: Final = timedelta(weeks=10)
 """How far from a run's date its backtest looks for fits."""
-LIBRARIES: Final = ("prophet", "statsforecast", "holidays", "numpy")
+LIBRARIES: Final = (
+    *("prophet", "statsforecast", "coreforecast", "holidays"),
+    *("numpy", "pandas", "scipy"),
+)
 """Their versions decide the numbers too."""
 
 FITS: Final = pl.Schema(
@@ -45,8 +49,20 @@ FITS: Final = pl.Schema(
 
 @cache
 def name_code() -> str:
-    """Name the code and the libraries, whatever they are given."""
-    return f"{REVISION} " + " ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    """Name what decides the numbers, whatever is given: this room, bounds and zone, libraries.
+
+    That a change in any file of the room forgets all fits costs one first week; a list of what
+    counts would be forgotten to be kept.
+    """
+    paths = [*sorted(Path(__file__).parent.glob("*.py")), Path(contracts.__file__)]
+    libraries = " ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"code {hash_code(path.read_bytes() for path in paths)} {libraries}"
+
+
+def hash_code(sources: Iterable[bytes]) -> str:
+    """Hash programs without their comments and their layout."""
+    code = "".join(ast.dump(ast.parse(source)) for source in sources)
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
 def name_fit(job: Job) -> str:

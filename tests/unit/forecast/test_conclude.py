@@ -9,7 +9,6 @@ import pytest
 
 from tasks.forecast.backtest import Fit, fail_job, run_job
 from tasks.forecast.conclude import conclude_forecast, conclude_series, hash_configuration
-from tasks.forecast.members import MEMBERS
 from tasks.forecast.plan import SeriesPlan
 from tasks.forecast.work import Done, do_work
 from tests.unit.forecast.series import (
@@ -127,18 +126,13 @@ def test_the_configuration_hash_tells_what_was_asked_apart(asked: dict[str, obje
     assert hash_configuration(horizon, ASKED) != hash_configuration(horizon, asked)
 
 
-def test_the_configuration_hash_knows_members_and_limits_but_no_issue_time(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_the_configuration_hash_knows_limits_but_no_issue_time():
     horizon = give_horizon()
     first = hash_configuration(horizon, ASKED)
     later = replace(horizon, as_of=horizon.as_of + timedelta(weeks=1))
     assert hash_configuration(later, ASKED) == first
     stricter = replace(horizon, stale_after=timedelta(hours=1))
     assert hash_configuration(stricter, ASKED) != first
-    lags = MEMBERS["any", "hourly"]["lags"]
-    monkeypatch.setitem(MEMBERS["any", "hourly"], "lags", replace(lags, fits_days=10))
-    assert hash_configuration(horizon, ASKED) != first
 
 
 def test_what_was_asked_stands_in_the_result():

@@ -11,7 +11,7 @@ from tasks.common.objects import open_store
 from tasks.common.results import Transformed
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import Fit
-from tasks.forecast.fits import FOLDER, FitStore, name_fit
+from tasks.forecast.fits import FOLDER, FitStore, hash_code, name_fit
 from tasks.forecast.members import choose_members
 from tasks.forecast.plan import SeriesPlan
 from tests.unit.forecast.series import (
@@ -139,6 +139,11 @@ def test_the_issue_time_decides_what_a_fit_is_named_not_the_run():
     assert name_all(alone) == name_all(among)
     other = give_transformed(parts, as_of=AS_OF - timedelta(hours=1))
     assert not set(name_all(alone)) & set(name_all(other))
+
+
+def test_another_constant_is_another_code_and_another_comment_is_not():
+    assert hash_code([b"LIMIT = 3.0  # measured\n"]) == hash_code([b"LIMIT  = 3.0\n\n"])
+    assert hash_code([b"LIMIT = 3.0\n"]) != hash_code([b"LIMIT = 2.0\n"])
 
 
 FIT = Fit(np.array([1.5, np.nan, -0.0]), 0.25, None, {"trend": np.array([1.0, 2, 3])})
