@@ -89,9 +89,11 @@ def _read_parameters(path: Path) -> dict[str, Values]:
     Raises:
         RuntimeError: the file is cut short; Stan does not mind a full disk.
     """
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    text = path.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
     names, *rows = (line.split(",") for line in lines or [""])
-    if [len(row) for row in rows] != [len(names)]:
+    # A row cut within its last number, -3e-05 to -3, has all its columns but no end.
+    if [len(row) for row in rows] != [len(names)] or not text.endswith("\n"):
         msg = f"Stan's result {path} is cut short: is the disk full?"
         raise RuntimeError(msg)
     found: dict[str, list[str]] = {}
