@@ -6,7 +6,7 @@ bits, so it is never a question of age; restated data or another configuration a
 
 import ast
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -96,8 +96,8 @@ class FitStore:
     read_only: bool = False
     faults: list[str] = field(default_factory=list)
 
-    def recall(self) -> dict[str, Fit]:
-        """Give the fits of earlier runs by name."""
+    def recall(self, wanted: Collection[str]) -> dict[str, Fit]:
+        """Give those of some names that earlier runs fitted."""
         known: dict[str, Fit] = {}
         near = range(-KEPT.days, KEPT.days + 1)
         folders = tuple(f"{FOLDER}issued={self.issued_on + timedelta(days=day)}/" for day in near)
@@ -105,7 +105,7 @@ class FitStore:
             for ref in self.store.list_objects(FOLDER):
                 if ref.key.startswith(folders) and ref.key.endswith(".parquet"):
                     with suppress(CorruptObjectError, MissingObjectError, PolarsError):
-                        known |= _read_fits(self.store.get_bytes(ref.key))
+                        known |= _read_fits(self.store.get_bytes(ref.key), wanted)
         except PipelineError as error:
             self.faults.append(str(error))
         return known
@@ -132,8 +132,9 @@ def _write_fits(fits: Mapping[str, Fit]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_fits(body: bytes) -> dict[str, Fit]:
-    rows = pl.read_parquet(body).select(FITS.names()).iter_rows()
+def _read_fits(body: bytes, wanted: Collection[str]) -> dict[str, Fit]:
+    frame = pl.read_parquet(body).select(FITS.names())
+    mine = pl.Series([name in wanted for name in frame["name"]], dtype=pl.Boolean)
     return {
         name: Fit(
             np.array(values),
@@ -141,5 +142,5 @@ def _read_fits(body: bytes) -> dict[str, Fit]:
             None,
             {term: np.array(one) for term, one in zip(terms, parts, strict=True)},
         )
-        for name, values, seconds, terms, parts in rows
+        for name, values, seconds, terms, parts in frame.filter(mine).iter_rows()
     }

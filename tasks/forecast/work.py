@@ -59,13 +59,14 @@ def do_work(
     for plan, window, member in list_jobs(plans, fitted=False):
         job = plan.make_job(window, member)
         yield Done(job.series_id, window, member, run_job(job), "copied")
-    known, missing = store.recall(), {}
-    for plan, window, member in list_jobs(plans, fitted=True):
-        name = name_fit(plan.make_job(window, member))
-        if name in known:
-            yield Done(plan.series_id, window, member, known[name], "recalled")
-        else:
-            missing[plan.series_id, window, member] = (name, plan)
+    missing = {
+        (plan.series_id, window, member): (name_fit(plan.make_job(window, member)), plan)
+        for plan, window, member in list_jobs(plans, fitted=True)
+    }
+    known = store.recall({name for name, _ in missing.values()})
+    for key in [key for key, (name, _) in missing.items() if name in known]:
+        name, _ = missing.pop(key)
+        yield Done(*key, known[name], "recalled")
     yield from _fit_missing(missing, store, spread, time_is_up)
 
 

@@ -150,6 +150,7 @@ FIT = Fit(np.array([1.5, np.nan, -0.0]), 0.25, None, {"trend": np.array([1.0, 2,
 
 
 ISSUED_ON = AS_OF.date()
+NAMES = {"a", "b", "bad"}
 
 
 def give_store(folder: Path, *, on: date = ISSUED_ON, read_only: bool = False) -> FitStore:
@@ -158,7 +159,7 @@ def give_store(folder: Path, *, on: date = ISSUED_ON, read_only: bool = False) -
 
 def test_a_fit_comes_back_to_the_last_bit(tmp_path: Path):
     give_store(tmp_path).keep({"b": FIT, "a": Fit(np.array([0.1 + 0.2]), 1.0)})
-    known = give_store(tmp_path).recall()
+    known = give_store(tmp_path).recall(NAMES)
     assert [*known] == ["a", "b"]
     assert known["b"].values is not None
     assert known["b"].values.tobytes() == np.array([1.5, np.nan, -0.0]).tobytes()
@@ -166,10 +167,15 @@ def test_a_fit_comes_back_to_the_last_bit(tmp_path: Path):
     assert (known["b"].seconds, known["b"].failure) == (0.25, None)
 
 
+def test_only_what_is_wanted_is_recalled(tmp_path: Path):
+    give_store(tmp_path).keep({"a": FIT, "b": FIT, "c": FIT})
+    assert [*give_store(tmp_path).recall({"b", "d"})] == ["b"]
+
+
 def test_a_failure_is_not_kept_since_it_may_not_repeat(tmp_path: Path):
     store = give_store(tmp_path)
     store.keep({"bad": Fit(None, 0.1, "MemoryError: no more")})
-    assert store.recall() == {}
+    assert store.recall(NAMES) == {}
     assert store.store.list_objects(FOLDER) == []
 
 
@@ -177,14 +183,14 @@ def test_a_dry_run_recalls_but_keeps_nothing(tmp_path: Path):
     give_store(tmp_path).keep({"a": FIT})
     dry = give_store(tmp_path, read_only=True)
     dry.keep({"b": FIT})
-    assert [*dry.recall()] == ["a"]
+    assert [*dry.recall(NAMES)] == ["a"]
 
 
 @pytest.mark.parametrize(("weeks", "known"), [(-10, ["a"]), (10, ["a"]), (11, []), (-11, [])])
 def test_ten_weeks_around_a_run_are_recalled(tmp_path: Path, weeks: int, known: list[str]):
     give_store(tmp_path, on=AS_OF.date() + weeks * WEEK).keep({"a": FIT})
     (tmp_path / FOLDER / "notes.txt").write_text("not a fit")
-    assert [*give_store(tmp_path).recall()] == known
+    assert [*give_store(tmp_path).recall(NAMES)] == known
 
 
 def test_what_is_kept_twice_is_there_once(tmp_path: Path):
@@ -192,7 +198,7 @@ def test_what_is_kept_twice_is_there_once(tmp_path: Path):
     store.keep({"a": FIT})
     store.keep({"a": Fit(FIT.values, 9.0)})
     assert len(store.store.list_objects(FOLDER)) == 1
-    assert store.recall()["a"].seconds == 0.25
+    assert store.recall(NAMES)["a"].seconds == 0.25
 
 
 def test_a_memory_that_cannot_be_written_says_so_once_and_costs_no_run(tmp_path: Path):
@@ -209,7 +215,7 @@ def test_a_memory_that_cannot_be_listed_says_so_and_costs_no_run(monkeypatch: py
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     away = Settings(s3_endpoint_url="http://127.0.0.1:9", aws_region="eu-west-3")
     store = FitStore(open_store("s3://bucket/lake", away), ISSUED_ON)
-    assert store.recall() == {}
+    assert store.recall(NAMES) == {}
     assert "Cannot list s3://bucket/lake/forecasts/v1/fits/" in store.faults[0]
 
 
@@ -220,5 +226,5 @@ def test_a_fit_that_cannot_be_read_is_left_out(tmp_path: Path):
         path = tmp_path / FOLDER / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("no parquet")
-    assert [*store.recall()] == ["a"]
+    assert [*store.recall(NAMES)] == ["a"]
     assert store.faults == []

@@ -14,7 +14,7 @@ from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import Fit, Job
 from tasks.forecast.conclude import conclude_forecast
-from tasks.forecast.fits import FitStore
+from tasks.forecast.fits import FitStore, name_fit
 from tasks.forecast.members import choose_members
 from tasks.forecast.plan import SeriesPlan, list_jobs
 from tasks.forecast.work import Done, count_work, do_work
@@ -121,7 +121,8 @@ def test_a_run_that_could_not_say_goodbye_loses_the_last_portion_at_most(tmp_pat
     work = do_work(plans, open_week(tmp_path), spread=spread_here, time_is_up=lambda: False)
     fitted = (one for one in work if one.how == "fitted")
     seen = list(itertools.islice(fitted, 60))  # and neither ended nor closed
-    known = open_week(tmp_path).recall()
+    names = {name_fit(plan.make_job(*key)) for plan in plans for key in plan.list_members()}
+    known = open_week(tmp_path).recall(names)
     assert len(seen) == 60
     assert len(known) == 50
 
