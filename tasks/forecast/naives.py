@@ -5,9 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from tasks.forecast.train import Train, Values
-
-YEAR_DAYS = 365.2425
+from tasks.forecast.train import YEAR_DAYS, Train, Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from tasks.forecast.train import DAY, Clock, Dates, Temperature, Values
+from tasks.forecast.train import DAY, YEAR_DAYS, Clock, Dates, Temperature, Values
 
 HARMONICS: Final = 3
 """Of the normal year; it takes a whole year of days to tell it."""
@@ -19,7 +19,6 @@ RECENT: Final = (0.1, 0.3, 0.6)
 MEMORY: Final = 0.4
 HEATED_BELOW: Final = 16.0
 COOLED_ABOVE: Final = 20.0
-YEAR_DAYS: Final = 365.2425
 DEGREES: Final = ("heating", "cooling", "felt")
 
 

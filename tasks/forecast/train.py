@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ Kind = Literal["demand", "weather", "wind", "direction", "rain", "any"]
 Grain = Literal["hourly", "daily", "weekly"]
 
 DAY = np.timedelta64(1, "D")
+YEAR_DAYS: Final = 365.2425
 
 
 @dataclass(frozen=True, slots=True)
