@@ -23,6 +23,8 @@ from tasks.forecast.train import Values
 NEWTON_BELOW: Final = 100
 """Rows; Prophet does not try L-BFGS on fewer."""
 ITERATIONS: Final = 10_000
+PATIENCE_S: Final = 600
+"""A fit takes seconds; one that hangs would hold its run for ever, deadline or not."""
 
 
 def find_optimum(data: Mapping[str, Any], start: Mapping[str, Any], *, seed: int) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def find_optimum(data: Mapping[str, Any], start: Mapping[str, Any], *, seed: int
 
     Raises:
         RuntimeError: Stan found no optimum.
+        TimeoutExpired: it did not end.
     """
     with tempfile.TemporaryDirectory(prefix="stan-") as name:
         folder = Path(name)
@@ -51,6 +54,7 @@ def find_optimum(data: Mapping[str, Any], start: Mapping[str, Any], *, seed: int
                 stderr=subprocess.PIPE,
                 text=True,
                 check=False,
+                timeout=PATIENCE_S,
             )
             if ended.returncode == 0:
                 return _read_parameters(folder / "found.csv")

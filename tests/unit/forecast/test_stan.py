@@ -1,3 +1,4 @@
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import cmdstanpy  # noqa: F401 - it makes a folder of its own when it is first i
 import numpy as np
 import pytest
 
+from tasks.forecast import stan
 from tasks.forecast.models import Recipe, predict_prophet
 from tasks.forecast.stan import _read_parameters, find_optimum
 from tests.unit.forecast.series import give_train
@@ -49,4 +51,13 @@ def test_what_stan_cannot_fit_is_told_in_one_line_and_leaves_no_file(scratch: Pa
     told = r"no optimum for 3 rows \(exit 1\): Exception: variable does not exist; .* name=K"
     with pytest.raises(RuntimeError, match=told):
         find_optimum({"T": 3}, {"k": 0.0}, seed=1)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_fit_that_does_not_end_is_ended_and_leaves_no_file(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stan, "PATIENCE_S", 1e-6)
+    with pytest.raises(subprocess.TimeoutExpired):
+        predict_prophet(give_train(np.arange(24 * 30.0) % 24, future=2), Recipe())
     assert list(scratch.iterdir()) == []
