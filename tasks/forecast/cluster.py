@@ -49,7 +49,7 @@ def describe_cluster(address: str | None, workers: int | None) -> Generator[dict
     if address:
         yield {"address": address}
         return
-    with tempfile.TemporaryDirectory(prefix="forecast-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="forecast-", ignore_cleanup_errors=True) as scratch:
         local = {
             "n_workers": workers or os.cpu_count() or 1,
             "threads_per_worker": 1,

@@ -48,7 +48,8 @@ def spread_jobs(
         workers: processes; None is one per core.
     """
     at_once, waiting = workers or os.cpu_count() or 1, iter(jobs)
-    with tempfile.TemporaryDirectory(prefix="forecast-") as scratch:
+    # Stan's process may outlive its worker by a moment, and write there while it is removed.
+    with tempfile.TemporaryDirectory(prefix="forecast-", ignore_cleanup_errors=True) as scratch:
         while drawn := list(islice(waiting, 1)):
             with _open_pool(at_once, scratch) as pool:
                 rest = chain(drawn, waiting)
