@@ -16,7 +16,7 @@ from tasks.forecast.days import (
     tell_weekday,
 )
 from tasks.forecast.residuals import continue_residuals
-from tasks.forecast.temperature import describe_year, measure_degrees
+from tasks.forecast.temperature import describe_cycle, describe_year, measure_degrees
 from tasks.forecast.train import DAY, Clock, Train, Values
 
 DAMPING: Final = 1e-4
@@ -146,14 +146,6 @@ def _describe_days(clock: Clock, working: np.ndarray, hour: Values) -> Values:
         school & working,
     ]
     return np.column_stack(reasons)
-
-
-def describe_cycle(turns: Values, harmonics: int) -> Values:
-    """Give a constant and the sines and cosines of a cycle, rows x (1 + 2 harmonics)."""
-    waves = [
-        wave(2 * np.pi * k * turns) for k in range(1, harmonics + 1) for wave in (np.sin, np.cos)
-    ]
-    return np.column_stack([np.ones(len(turns)), *waves])
 
 
 def _solve(

@@ -66,9 +66,14 @@ def _tell_normal(known: Temperature, days: Dates) -> Values:
 
 def describe_year(days: Dates, harmonics: int) -> Values:
     """Give a constant and the sines and cosines of the time of year, days x (1 + 2 harmonics)."""
-    turn = 2 * np.pi * _count_days(days - np.datetime64("2000-01-01")) / YEAR_DAYS
-    waves = [wave(k * turn) for k in range(1, harmonics + 1) for wave in (np.sin, np.cos)]
-    return np.column_stack([np.ones(len(days)), *waves])
+    return describe_cycle(_count_days(days - np.datetime64("2000-01-01")) / YEAR_DAYS, harmonics)
+
+
+def describe_cycle(turns: Values, harmonics: int) -> Values:
+    """Give a constant and the sines and cosines of a cycle, rows x (1 + 2 harmonics)."""
+    angles = 2 * np.pi * turns
+    waves = [wave(k * angles) for k in range(1, harmonics + 1) for wave in (np.sin, np.cos)]
+    return np.column_stack([np.ones(len(turns)), *waves])
 
 
 def _count_days(span: np.ndarray) -> Values:
