@@ -81,9 +81,9 @@ _HOURLY: Final = {
     "lags": _lags(1, 7, days=182),
     "prophet": _prophet(replace(_LEVEL_ONLY, weekly=True), days=182, needs_days=7),
     "prophet_scaled": _prophet(
-        replace(_ANY, mode="multiplicative"), days=182, needs_days=7, positive=True
+        replace(_ANY, mode="multiplicative", hold_trend=True), days=182, needs_days=7, positive=True
     ),
-    **_peers(1, 7, days=56),
+    "mstl": _peers(1, 7, days=56)["mstl"],
     "profile_day": _PROFILE_DAY,
     "profile_week": _PROFILE_WEEK,
     "profile_weeks": _PROFILE_WEEKS,
