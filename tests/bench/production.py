@@ -127,9 +127,13 @@ def cut_history(whole: Transformed, as_of: datetime) -> Transformed:
 
 
 def plan_origins(whole: Transformed, as_of: datetime, wanted: Production) -> list[Origin]:
-    """Plan every series that matches at one issue time, with the truth of its targets."""
+    """Plan every series that matches at one issue time, with the truth of its targets.
+
+    Directions are left out: no score here knows that 350 is near 10.
+    """
     horizon = Horizon.of(as_of, HORIZON_DAYS, wanted.settings)
-    plans = plan_series(cut_history(whole, as_of), horizon=horizon, pattern=wanted.series)
+    known = plan_series(cut_history(whole, as_of), horizon=horizon, pattern=wanted.series)
+    plans = [plan for plan in known if plan.kind != "direction"]
     ids = [plan.series_id for plan in plans]
     later = whole.history.filter(pl.col("series_id").is_in(ids), pl.col("at") >= as_of)
     return [Origin(as_of, plan, find_truth(plan, later)) for plan in plans]
