@@ -59,6 +59,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("series_id", ASCENDING), ("issue_at", DESCENDING)]),
     ],
     "forecast_runs": [IndexModel([("issue_at", DESCENDING)])],
+    "migration_leases": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=3600)],
 }
 """2dsphere stands on `stations` alone: on every observation it costs three quarters of the speed
 of loading, and `$geoWithin` over observations is 150 times slower than over stations."""

@@ -1,8 +1,10 @@
 """What crosses from step to step: frozen results of frames and counts that must close."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -110,6 +112,14 @@ class ProcessedFile:
     last_at: datetime
     withdrawn: tuple[str, ...] = ()
     is_void: bool = False
+
+    @property
+    def entry(self) -> str:
+        """Name it in the ledger of what MongoDB holds: anew whenever more of it is withdrawn."""
+        entry = f"{self.key}|{self.sha256}"
+        if not self.withdrawn:
+            return entry
+        return f"{entry}|{sha256(json.dumps(self.withdrawn).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The door of extract: from the lake's objects to readings, spilled by source and month."""
+"""The door of extract: objects of the lake become readings, those of its processed layer files."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -8,19 +9,31 @@ from prefect.runtime import flow_run
 from prefect.tasks import exponential_backoff
 
 from tasks.common.errors import is_worth_retrying
+from tasks.common.migration import Fetched, Item, Mode, Plan, Selection
+from tasks.common.objects import open_store, resolve_output
 from tasks.common.results import Extracted
 from tasks.common.settings import load_settings
 from tasks.extract.harvest import harvest_lake
+from tasks.extract.identity import STATIONS
+from tasks.extract.processed import (
+    PROCESSED,
+    fetch_items,
+    list_processed,
+    list_rejected,
+    select,
+)
 from tasks.extract.summary import describe_objects
 
-
-@task(
+retried_task = task(
     retries=3,
     retry_delay_seconds=exponential_backoff(backoff_factor=5),
     retry_jitter_factor=0.5,
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@retried_task
 def extract(
     *, lake: str | None = None, as_of: datetime | None = None, dry_run: bool = False
 ) -> Extracted:
@@ -44,3 +57,25 @@ def floor_to_hour(start: datetime) -> datetime:
     zone.
     """
     return datetime.fromtimestamp(start.timestamp() // 3600 * 3600, UTC)
+
+
+@retried_task
+def survey(wanted: Selection, *, lake: str | None = None, mode: Mode = "load") -> Plan:
+    """List what a migration is about, in the lake or, if that has none, where output goes."""
+    settings = load_settings()
+    may_skip = wanted.check() == Selection() and mode != "verify"
+    lake = lake or settings.lake_uri
+    output = resolve_output(lake, settings)
+    is_there = open_store(lake, settings).list_objects(PROCESSED) and not wanted.replay_quarantine
+    source = lake if is_there else output
+    started_at = datetime.fromtimestamp(flow_run.scheduled_start_time.timestamp(), UTC)
+    facts = (source, output, flow_run.id or "", started_at, mode, may_skip)
+    plan = Plan(*facts, items=(), ignored=(), stations=STATIONS.to_frame())
+    fill = list_rejected if wanted.replay_quarantine else list_processed
+    return select(fill(open_store(source, settings), plan), wanted)
+
+
+@retried_task
+def fetch(plan: Plan, items: Sequence[Item]) -> tuple[Fetched, ...]:
+    """Bring a batch of objects to the disk; again, to another folder."""
+    return fetch_items(open_store(plan.source, load_settings()), items)

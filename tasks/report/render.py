@@ -12,14 +12,14 @@ from tasks.common.contracts import MARKET_ZONE
 from tasks.report.document import Collection, RunReport, Series
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
-_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
+STATE_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
 _STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
 
 
 def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of series."""
     parts: list[RenderableType] = [
-        Text(report.verdict, style=_STYLE[report.state]),
+        Text(report.verdict, style=STATE_STYLE[report.state]),
         *(Text.from_markup(line) for line in _describe_lines(report)),
     ]
     if report.demand_next_week:
@@ -40,8 +40,8 @@ def render_markdown(report: RunReport) -> str:
     if report.input.problems:
         lines += ["", "## Rejected", "", "| object | rejected | why |", "|---|---|---|"]
         lines += [
-            f"| {_code(problem.key)} | {problem.rejected} | "
-            f"{_code(problem.reason or _join_counts(problem.rules))} |"
+            f"| {fence(problem.key)} | {problem.rejected} | "
+            f"{fence(problem.reason or join_counts(problem.rules))} |"
             for problem in report.input.problems
         ]
     return "\n".join(lines) + "\n"
@@ -81,14 +81,14 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     yield (
         f"Read {records.read:,} records: {records.kept:,} kept, {records.blank:,} blank, "
         f"{records.duplicate:,} duplicate, {sum(records.rejected.values()):,} rejected"
-        + (f" ({escape(_join_counts(records.rejected))})" if records.rejected else "")
+        + (f" ({escape(join_counts(records.rejected))})" if records.rejected else "")
         + "."
     )
-    yield f"Objects in {escape(given.lake)}: {escape(_join_counts(given.objects))}."
+    yield f"Objects in {escape(given.lake)}: {escape(join_counts(given.objects))}."
     if given.cells:
-        yield f"Unreadable values in kept records: {escape(_join_counts(given.cells))}."
+        yield f"Unreadable values in kept records: {escape(join_counts(given.cells))}."
     for problem in given.problems[:3]:
-        why = problem.reason or _join_counts(problem.rules)
+        why = problem.reason or join_counts(problem.rules)
         yield f"Quarantine: {escape(problem.key)}: {escape(why)}"
     yield _describe_fits(report)
     yield _describe_place(report)
@@ -103,7 +103,7 @@ def _describe_fits(report: RunReport) -> str:
     for member in (member for one in combined for member in one.members):
         shares[member.name] = shares.get(member.name, 0.0) + member.weight / len(combined)
     best = sorted(shares.items(), key=lambda share: -share[1])[:5]
-    made = escape(_join_counts(report.fits)) or "none"
+    made = escape(join_counts(report.fits)) or "none"
     ranked = ", ".join(f"{name} {share:.0%}" for name, share in best)
     weights = f"; weights over {len(combined)} series: {escape(ranked)}" if ranked else ""
     return f"Fits: {made}, in {report.forecast_seconds:.0f} s{weights}."
@@ -162,7 +162,7 @@ def _write_demand(report: RunReport) -> Iterator[str]:
     yield "|---|---|--:|--:|--:|"
     for day in report.demand_next_week:
         yield (
-            f"| {_code(day.series_id)} | {day.on:%a %Y-%m-%d} | {day.minimum_mw:,.0f} "
+            f"| {fence(day.series_id)} | {day.on:%a %Y-%m-%d} | {day.minimum_mw:,.0f} "
             f"| {day.maximum_mw:,.0f} | {day.energy_mwh:,.0f} |"
         )
 
@@ -172,10 +172,11 @@ def _write_series(series: Iterable[Series]) -> Iterator[str]:
     yield "|" + "---|" * (len(_HEADERS) + 1)
     for one in series:
         first, *rest = _cells(one)
-        yield f"| {_code(first)} | " + " | ".join(rest) + f" | {_code(one.reason)} |"
+        yield f"| {fence(first)} | " + " | ".join(rest) + f" | {fence(one.reason)} |"
 
 
-def _join_counts(counts: dict[str, int]) -> str:
+def join_counts(counts: dict[str, int]) -> str:
+    """Give names and numbers in one line, by name."""
     return ", ".join(f"{name} {number:,}" for name, number in sorted(counts.items()))
 
 
@@ -194,7 +195,7 @@ def _plain(markup: str) -> str:
     return _MARKDOWN.sub(r"\\\1", Text.from_markup(markup).plain)
 
 
-def _code(text: str) -> str:
+def fence(text: str) -> str:
     """Fence foreign text: no pipe ends a cell, no backtick ends the fence, no line breaks out."""
     flat = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
     return f"`{flat}`"

@@ -1,5 +1,7 @@
 """The door of the room: report a run to people, to Prefect and to the lake."""
 
+from typing import TypeVar
+
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -7,23 +9,27 @@ from prefect.states import Completed, Failed, State
 from prefect.tasks import exponential_backoff
 
 from tasks.common.errors import TerminalError, is_worth_retrying
+from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed, Written
 from tasks.common.settings import load_settings
-from tasks.report.archive import archive_report
+from tasks.report.archive import archive_migration, archive_report
 from tasks.report.document import RunReport
-from tasks.report.render import render_markdown, tabulate_for_prefect
+from tasks.report.migration import MigrationReport, summarise_migration
+from tasks.report.render import fence, render_markdown, tabulate_for_prefect
+from tasks.report.statement import describe_migration, tabulate_objects
 from tasks.report.summary import summarise_run
 
-
-@task(
-    name="report",
+retried_task = task(
     retries=3,
     retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=0.5,
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@retried_task
 def report(
     extracted: Extracted, transformed: Transformed, forecasted: Forecasted, written: Written
 ) -> RunReport:
@@ -39,16 +45,34 @@ def report(
     return told
 
 
+@retried_task
+def report_migration(migrated: Migrated) -> MigrationReport:
+    """Report one migration, also one that broke off: JSON in the lake, an artifact, the verdict."""
+    settings, logger = load_settings(), get_run_logger()
+    told = summarise_migration(migrated, settings)
+    if told.mode != "dry run":
+        key = archive_migration(told, open_store(migrated.plan.output, settings))
+        logger.info("Report archived as %s in %s", key, told.output)
+    lines = "\n".join(f"- {fence(line)}" for line in describe_migration(told))
+    create_markdown_artifact(lines, key="migration", description=told.verdict)
+    create_table_artifact(tabulate_objects(told)[:1000], key="migration-objects")
+    logger.info("%s", told.verdict)
+    return told
+
+
 class FailedRunError(TerminalError):
     """A run whose verdict is FAILED, with the report that says why."""
 
-    def __init__(self, told: RunReport) -> None:
+    def __init__(self, told: RunReport | MigrationReport) -> None:
         """Carry the report; the verdict is the message."""
         super().__init__(told.verdict)
         self.report = told
 
 
-def conclude(told: RunReport) -> State[RunReport]:
+_Report = TypeVar("_Report", RunReport, MigrationReport)
+
+
+def conclude(told: _Report) -> State[_Report]:
     """Give the flow the state that the verdict names: COMPLETED, DEGRADED or FAILED."""
     if told.state == "FAILED":
         return Failed(name=told.state, message=told.verdict, data=FailedRunError(told))

@@ -1,25 +1,31 @@
 """The door of the transform room."""
 
+from collections.abc import Sequence
+
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks.common.errors import is_worth_retrying
+from tasks.common.migration import Fetched, Plan
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Transformed
 from tasks.common.settings import load_settings
+from tasks.transform.conversion import convert_object
 from tasks.transform.history import build_history
 from tasks.transform.outcome import conclude_transform
 from tasks.transform.processed import Layer, commit_run
 
-
-@task(
+retried_task = task(
     retries=3,
     retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=0.5,
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@retried_task
 def transform(extracted: Extracted) -> Transformed:
     """Commit what was read to the processed layer, and give the history known at `as_of`.
 
@@ -35,3 +41,12 @@ def transform(extracted: Extracted) -> Transformed:
     made = conclude_transform(extracted, committed, history)
     logger.info("History of %d series, %d rows", made.series.height, made.history.height)
     return made
+
+
+@retried_task
+def convert(plan: Plan, batch: Sequence[Fetched]) -> tuple[Fetched, ...]:
+    """Give a batch of objects as observations on the disk; what is rejected goes to quarantine."""
+    settings = load_settings()
+    store = open_store(plan.output, settings)
+    keep = plan.mode == "load"
+    return tuple(convert_object(fetched, store, settings, keep=keep) for fetched in batch)

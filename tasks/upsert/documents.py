@@ -39,7 +39,10 @@ def hash_document(document: Document) -> str:
     BSON survives the round trip through MongoDB unchanged, so a stored document read back hashes
     the same.
     """
-    content = {key: value for key, value in document.items() if key not in _OUTSIDE_HASH}
+    return _hash({key: value for key, value in document.items() if key not in _OUTSIDE_HASH})
+
+
+def _hash(content: Document) -> str:
     return blake2b(bson.encode(content), digest_size=16).hexdigest()
 
 
@@ -69,8 +72,7 @@ def _convert_slice(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator
         ids, rows["station_id"], instants.to_list(), rows["rev"], measurements, *columns, extracted,
         strict=True,
     ):  # fmt: skip
-        document = {
-            "_id": key,
+        content = {
             "station": stations[station],
             "timestamp": at,
             "measurements": values,
@@ -83,8 +85,7 @@ def _convert_slice(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator
             },
             "schema_version": SCHEMA_VERSION,
         }
-        document["rev"], document["hash"] = rev, hash_document(document)
-        yield document
+        yield {"_id": key, **content, "rev": rev, "hash": _hash(content)}
 
 
 def name_observations(rows: pl.DataFrame) -> pl.Series:

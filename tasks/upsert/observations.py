@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from io import BytesIO
 
 import polars as pl
@@ -12,12 +11,8 @@ from pymongo.database import Database
 from tasks.common.accounts import WriteCounts
 from tasks.common.mongo import Document
 from tasks.common.results import ProcessedFile
-from tasks.upsert.documents import (
-    SCHEMA_VERSION,
-    hash_document,
-    name_observations,
-    observation_documents,
-)
+from tasks.upsert.documents import name_observations, observation_documents
+from tasks.upsert.ledger import enter_file, read_ledger
 from tasks.upsert.write import withdraw_documents, write_documents
 
 Fetch = Callable[[ProcessedFile], bytes]
@@ -38,13 +33,13 @@ def load_observations(
         files: of the processed layer.
         fetch: gives the bytes of one file, checked against its sha256.
     """
-    known = _read_ledger(db, files)
-    due = [file for file in files if _name_entry(file) not in known]
+    known = read_ledger(db, [file.entry for file in files])
+    due = [file for file in files if file.entry not in known]
     total = WriteCounts()
     for file in due:
         total += _write_file(db, file, fetch(file))
         if not file.withdrawn:
-            _enter(db, file)
+            enter_file(db, file)
     return total + _withdraw_rows(db, files, [file for file in due if file.withdrawn], fetch)
 
 
@@ -77,7 +72,7 @@ def _withdraw_rows(
     total = WriteCounts()
     for file in partial:
         _, rows = _split_rows(file, fetch(file))
-        total += withdraw_documents(db["observations"], _list_versions(rows))
+        total += withdraw_documents(db["observations"], list_versions(rows))
     months = {file.month for file in partial}
     for file in files:
         if file.month in months:
@@ -85,43 +80,13 @@ def _withdraw_rows(
             changed = counts.inserted + counts.modified
             total += replace(counts, received=changed, unchanged=0, duplicate=0)
     for file in partial:
-        _enter(db, file)
+        enter_file(db, file)
     return total
 
 
-def _list_versions(rows: pl.DataFrame) -> Iterator[Document]:
+def list_versions(rows: pl.DataFrame) -> Iterator[Document]:
+    """Give what tells the versions that `withdraw_documents` is to empty."""
     for slice_ in rows.iter_slices():
         columns = (name_observations(slice_), slice_["rev"], slice_["source_key"])
         for name, rev, key in zip(*columns, strict=True):
             yield {"_id": name, "rev": rev, "metadata.source_key": key}
-
-
-def _read_ledger(db: Database[Document], files: Sequence[ProcessedFile]) -> set[str]:
-    if db["observations"].find_one({}, {"_id": 1}) is None:
-        return set()  # somebody emptied the collection: what the ledger says no longer holds
-    names = [_name_entry(file) for file in files]
-    return set(db["migration_files"].find({"_id": {"$in": names}}).distinct("_id"))
-
-
-def _name_entry(file: ProcessedFile) -> str:
-    entry = f"{file.key}|{file.sha256}"
-    if not file.withdrawn:
-        return entry
-    return f"{entry}|{sha256(json.dumps(file.withdrawn).encode()).hexdigest()[:8]}"
-
-
-def _enter(db: Database[Document], file: ProcessedFile) -> None:
-    write_documents(db["migration_files"], [_ledger_entry(file)])
-
-
-def _ledger_entry(file: ProcessedFile) -> Document:
-    entry = {
-        "_id": _name_entry(file),
-        "key": file.key,
-        "sha256": file.sha256,
-        "size": file.size,
-        "rows": file.rows,
-        "source": file.source_id,
-        "schema_version": SCHEMA_VERSION,
-    }
-    return entry | {"rev": "", "hash": hash_document(entry)}

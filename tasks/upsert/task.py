@@ -1,4 +1,8 @@
-"""The door of the room: history and forecasts into MongoDB, published as one run."""
+"""The door of the room: a run, or a migration, into MongoDB."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -6,20 +10,25 @@ from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
 from tasks.common.errors import is_worth_retrying
-from tasks.common.mongo import connect, database
+from tasks.common.migration import Account, Fetched, Plan
+from tasks.common.mongo import connect, database, ensure_indexes, locate_database
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed, Written
 from tasks.common.settings import load_settings
+from tasks.upsert.migration import load_batch, mark_known
 from tasks.upsert.run import plan_run, write_run
+from tasks.upsert.stations import write_stations
 
-
-@task(
+retried_task = task(
     retries=3,
     retry_delay_seconds=exponential_backoff(backoff_factor=10),
     retry_jitter_factor=0.5,
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@retried_task
 def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
     """Store stations, observations and forecasts, and publish the run; again changes nothing.
 
@@ -40,3 +49,26 @@ def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
     for name, counts in written.counts.items():
         get_run_logger().info("%s: %s", name, counts)
     return written
+
+
+@retried_task
+def prepare(plan: Plan) -> Plan:
+    """Mark what the ledger has; before a load also make the indexes and store the stations."""
+    settings = load_settings()
+    with connect(settings) as client:
+        db = database(client, settings)
+        if plan.mode == "load":
+            ensure_indexes(db)
+            write_stations(db, plan.stations, as_of=plan.started_at)
+        return replace(mark_known(db, plan), database=locate_database(settings))
+
+
+@retried_task
+def load(plan: Plan, batch: Sequence[Fetched]) -> tuple[Account, ...]:
+    """Load (or only compare) a batch of objects and account for each; again changes nothing."""
+    settings = load_settings()
+    with connect(settings) as client:
+        accounts = load_batch(database(client, settings), plan, batch)
+    for path in (one.path for one in batch if one.path):
+        shutil.rmtree(path.parent, ignore_errors=True)
+    return accounts

@@ -35,8 +35,8 @@ def write_documents(collection: Collection[Document], documents: Iterable[Docume
         PyMongoError: the set gave no answer for two minutes.
     """
     total = WriteCounts()
-    for batch in _split_batches(documents):
-        total += _Batch(collection, batch).write()
+    for batch in split_batches(documents):
+        total += Batch(collection, batch).write()
     return total.check(collection.name)
 
 
@@ -55,7 +55,7 @@ def withdraw_documents(
     """
     nothing = {"$set": {"measurements": {}, "superseded": True, "rev": "", "hash": ""}}
     count = 0
-    for batch in _split_batches(versions):
+    for batch in split_batches(versions):
         operations = [UpdateOne(version, nothing) for version in batch]
         count += _update(collection, operations)
     return WriteCounts(received=count, modified=count)
@@ -71,24 +71,32 @@ def version_of(document: Mapping[str, str]) -> Version:
     return document["rev"], document["hash"]
 
 
-def _split_batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+def split_batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Cut documents into batches of `BATCH_DOCUMENTS`."""
     iterator = iter(documents)
     while batch := list(islice(iterator, BATCH_DOCUMENTS)):
         yield batch
 
 
-class _Batch:
-    """Documents of one batch, and what was stored before anything was written."""
+class Batch:
+    """Documents of one batch, and what was stored before anything was written.
+
+    Attributes:
+        wanted: the version of every document, by `_id`.
+    """
 
     def __init__(self, collection: Collection[Document], documents: Sequence[Document]) -> None:
+        """Keep the greatest version of each document; nothing is read or written yet."""
         self._collection = collection
         self._received = len(documents)
         self._latest: dict[str, Document] = {}
+        self.wanted: dict[str, Version] = {}
         self._before: dict[str, Version] | None = None
+        self._stands: dict[str, Version] = {}
         for document in documents:
-            known = self._latest.get(document["_id"])
-            if known is None or version_of(document) > version_of(known):
-                self._latest[document["_id"]] = document
+            key, version = document["_id"], version_of(document)
+            if key not in self.wanted or version > self.wanted[key]:
+                self._latest[key], self.wanted[key] = document, version
 
     @retried
     def write(self) -> WriteCounts:
@@ -96,7 +104,7 @@ class _Batch:
         stored = self._read_versions()
         if self._before is None:
             self._before = stored
-        wanted = {key: version_of(document) for key, document in self._latest.items()}
+        wanted = self.wanted
         own = [k for k, v in stored.items() if v == wanted[k] and self._before.get(k) != v]
         new = [d for k, d in self._latest.items() if k not in stored]
         newer = [d for k, d in self._latest.items() if k in stored and wanted[k] > stored[k]]
@@ -104,6 +112,7 @@ class _Batch:
         replaced = self._replace([*newer, *raced])
         own_inserted = sum(key not in self._before for key in own)
         stale = sum(wanted[key] < version for key, version in stored.items())
+        self._stands = {} if new or newer else stored
         return WriteCounts(
             received=self._received,
             inserted=len(new) - len(raced) + own_inserted,
@@ -111,6 +120,11 @@ class _Batch:
             unchanged=sum(wanted[k] == v for k, v in stored.items()) - len(own),
             duplicate=self._received - len(wanted) + stale + len(newer) + len(raced) - replaced,
         )
+
+    @retried
+    def read_back(self) -> dict[str, Version]:
+        """Give what MongoDB holds of the batch, read after anything was written."""
+        return self._stands or self._read_versions()
 
     def _read_versions(self) -> dict[str, Version]:
         found = self._collection.find({"_id": {"$in": list(self._latest)}}, {"rev": 1, "hash": 1})

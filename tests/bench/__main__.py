@@ -1,4 +1,4 @@
-"""python -m tests.bench ingest | forecast-quality | forecast-speed [--json]."""
+"""python -m tests.bench ingest | forecast-quality | forecast-speed | load [--json]."""
 
 import sys
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from cyclopts.validators import Number
 from tasks.common.errors import ConfigurationError, PipelineError
 from tests.bench.cases import Case, Cut, parse_step, pick_cases, read_csv, read_m4
 from tests.bench.ingest import measure_ingest
+from tests.bench.load import measure_load
 from tests.bench.production import Production, measure_production
 from tests.bench.quality import measure_quality
 from tests.bench.speed import measure_speed
@@ -109,6 +110,18 @@ def ingest(*, rows: int = 1_000_000, repeats: int = 3, json: bool = False) -> No
     """
     figures = measure_ingest(rows, repeats)
     show_told(figures, as_json=json)
+
+
+@app.command
+def load(*, rows: Count = 200_000, growth: bool = True, json: Flag = False) -> None:
+    """Compare the migration with bare writes of the same documents, by CPU of client and server.
+
+    Args:
+        rows: Observations to load.
+        growth: Also load 50,000 and 800,000, for the exponent; takes most of the time.
+        json: Print JSON.
+    """
+    show_told(measure_load(rows, growth=growth), as_json=json)
 
 
 @app.command

@@ -1,20 +1,28 @@
 """What a deployment loads, and the form people fill in the UI."""
 
+import pytest
+from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.forecast import forecast_pipeline
+from flows.migration import s3_to_mongo_migration
 
 
-def test_the_entrypoint_loads_strictly():
+@pytest.mark.parametrize(
+    ("entrypoint", "name"),
+    [
+        ("flows.forecast.forecast_pipeline", "forecast_pipeline"),
+        ("flows.migration.s3_to_mongo_migration", "s3_to_mongo_migration"),
+    ],
+)
+def test_the_entrypoint_loads_strictly(entrypoint: str, name: str):
     # The default falls back to a placeholder and hides a broken import until Wednesday.
-    loaded = load_flow_from_entrypoint(
-        "flows.forecast.forecast_pipeline", use_placeholder_flow=False
-    )
-    assert loaded.name == "forecast_pipeline"
+    assert load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False).name == name
 
 
-def test_every_field_of_the_form_explains_itself():
-    fields = forecast_pipeline.parameters.properties
+@pytest.mark.parametrize("flow", [forecast_pipeline, s3_to_mongo_migration])
+def test_every_field_of_the_form_explains_itself(flow: Flow):
+    fields = flow.parameters.properties
     assert [name for name, field in fields.items() if not field.get("description")] == []
 
 

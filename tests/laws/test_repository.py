@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from tasks.common.settings import render_example
 from tasks.report.document import RunReport
+from tasks.report.migration import MigrationReport
 from tests.laws import reference
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +86,14 @@ def test_env_example_is_what_the_settings_say():
     assert (ROOT / "env.example").read_text() == render_example()
 
 
-def test_the_published_schema_of_the_report_is_what_the_model_says():
-    published = json.loads((ROOT / "docs/reference/report.schema.json").read_text())
-    assert published == RunReport.model_json_schema(mode="serialization")
+@pytest.mark.parametrize(
+    ("page", "model"),
+    [("report.schema.json", RunReport), ("migration_report.schema.json", MigrationReport)],
+    ids=["forecast", "migration"],
+)
+def test_the_published_schema_of_a_report_is_what_its_model_says(page: str, model: type[BaseModel]):
+    published = json.loads((ROOT / "docs/reference" / page).read_text())
+    assert published == model.model_json_schema(mode="serialization")
 
 
 def test_the_page_of_the_source_vocabulary_is_what_the_models_say():

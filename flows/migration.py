@@ -1,0 +1,118 @@
+"""s3_to_mongo_migration: the processed layer of S3 into MongoDB, every row accounted for.
+
+python -m flows.migration --help
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from time import perf_counter
+from typing import Any
+
+from prefect import flow
+from prefect.futures import PrefectFuture
+from prefect.states import State
+
+from tasks.common.errors import ConfigurationError
+from tasks.common.migration import Account, Fetched, Item, Migrated, Plan, Selection
+from tasks.extract.task import fetch, survey
+from tasks.report.migration import MigrationReport
+from tasks.report.task import conclude, report_migration
+from tasks.transform.task import convert
+from tasks.upsert.task import load, prepare
+
+
+@flow(name="s3_to_mongo_migration", validate_parameters=True)
+def s3_to_mongo_migration(  # noqa: PLR0913, PLR0917 - the fields of a form
+    lake: str | None = None,
+    key: str | None = None,
+    date: date | None = None,
+    latest: bool = False,
+    all: bool = False,  # noqa: A002 - the word of the form
+    replay_quarantine: bool = False,
+    dry_run: bool = False,
+    verify: bool = False,
+) -> State[MigrationReport]:
+    """Plan what is to be loaded, load it batch by batch, and account for every row.
+
+    Choose one of key, date, latest, all and replay_quarantine; choose none for all that
+    MongoDB's ledger does not have.
+
+    Args:
+        lake: Where the processed layer lies: a folder or s3://bucket/prefix. Empty: the setting
+            LAKE_URI.
+        key: One object, for example processed/weather_data_20260218_194202.json.
+        date: Objects with rows of this UTC day, or written on it.
+        latest: The latest object, or all of the latest manifest.
+        all: All objects, also those that the ledger has.
+        replay_quarantine: Only the rows that earlier migrations rejected.
+        dry_run: Plan only: nothing is read or written.
+        verify: Compare with MongoDB and write nothing.
+    """
+    wanted = Selection(key, date, latest, all, replay_quarantine)
+    mode = "dry run" if dry_run else "verify" if verify else "load"
+    plan = survey(wanted, lake=lake, mode=mode)
+    migrated = move_batches(plan)
+    return conclude(report_migration(migrated))
+
+
+def move_batches(plan: Plan) -> Migrated:
+    """Fetch, convert and load batch by batch; one is fetched while the last one is written.
+
+    Each step is a task that may be retried: files land in a folder of their own, conversion makes
+    equal files of equal bytes, and loading changes no document that is there already. A failure
+    ends the run, not its report.
+
+    Raises:
+        ConfigurationError: MongoDB or the store cannot be used as configured.
+    """
+    started = perf_counter()
+    accounts: list[Account] = []
+    prepared = prepare(plan, return_state=True)
+    failure = _find_failure(prepared)
+    if failure is None:
+        plan = prepared.result()
+        failure = _move(plan, plan.split_batches(), accounts)
+    if isinstance(failure, ConfigurationError):
+        raise failure
+    reason = str(failure) if failure else None
+    return Migrated(plan, tuple(accounts), perf_counter() - started, reason)
+
+
+def _move(
+    plan: Plan, batches: Sequence[tuple[Item, ...]], accounts: list[Account]
+) -> BaseException | None:
+    """Append an account of every object of every batch; give what ended the run early."""
+    ahead = _fetch_ahead(plan, batches[:1])
+    for number in range(len(batches)):
+        fetched = [future.wait() or future.state for future in ahead]
+        ahead = _fetch_ahead(plan, batches[number + 1 : number + 2])
+        failure = _find_failure(fetched[0])
+        if failure is None:
+            converted = convert(plan, fetched[0].result(), return_state=True)
+            failure = _find_failure(converted)
+        if failure is None:
+            loaded = load(plan, converted.result(), return_state=True)
+            failure = _find_failure(loaded)
+        if failure is not None:
+            for future in ahead:
+                future.wait()
+            return failure
+        accounts += loaded.result()
+    return None
+
+
+def _fetch_ahead(
+    plan: Plan, batches: Sequence[tuple[Item, ...]]
+) -> list[PrefectFuture[tuple[Fetched, ...]]]:
+    return [fetch.submit(plan, batch) for batch in batches]
+
+
+def _find_failure(state: State[Any]) -> BaseException | None:
+    result = state.result(raise_on_failure=False)
+    return result if isinstance(result, BaseException) else None
+
+
+if __name__ == "__main__":
+    from flows.migration_console import migration_command
+
+    migration_command()

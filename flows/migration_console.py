@@ -1,0 +1,79 @@
+"""The command line of the migration: arguments in, a summary and an exit code out."""
+
+from datetime import date as day
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from cyclopts import App, Parameter
+
+from deployments.local.ground import prepared_ground
+from flows.migration import s3_to_mongo_migration
+from flows.terminal import check_json, explain, run_command, run_here, say, show
+from tasks.common.accounts import EXIT_CODES
+from tasks.common.errors import ConfigurationError
+from tasks.common.migration import Selection
+from tasks.common.objects import open_store
+from tasks.common.settings import load_settings
+from tasks.report.migration import MigrationReport
+from tasks.report.statement import render_migration
+from tasks.report.task import FailedRunError
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+app = App(
+    name="python -m flows.migration",
+    help="Load the processed layer of the lake into MongoDB and account for every row.",
+)
+
+
+@app.default
+def run(  # noqa: PLR0913 - one option a word
+    *,
+    lake: str | None = None,
+    key: str | None = None,
+    date: day | None = None,
+    latest: Flag = False,
+    all: Flag = False,  # noqa: A002 - the word of the command line
+    dry_run: Flag = False,
+    verify: Flag = False,
+    replay_quarantine: Flag = False,
+    json: Path | None = None,
+) -> int:
+    """Run the migration once, here, and print its summary.
+
+    Without --key, --date, --latest, --all or --replay-quarantine (one at most): all that
+    MongoDB's ledger does not have; --verify compares all. Exit codes: 0 COMPLETED, 3 DEGRADED,
+    1 FAILED, 2 usage.
+
+    Args:
+        lake: Folder or s3://bucket/prefix of the processed layer; default LAKE_URI, .local/lake.
+        key: One object, such as processed/weather_data_20260218_194202.json.
+        date: Objects with rows of this UTC day, or written on it; YYYY-MM-DD.
+        latest: The latest object, or all of the latest manifest.
+        all: All objects, also those that the ledger has.
+        dry_run: Print the plan; nothing is read or written.
+        verify: Compare with MongoDB, by content; nothing is written.
+        replay_quarantine: Only the rows that earlier migrations rejected.
+        json: Also write the report as JSON to this file; - is standard output.
+    """
+    settings = load_settings()
+    wanted = vars(Selection(key, date, latest, all, replay_quarantine).check())
+    check_json(json)
+    if dry_run and verify:
+        msg = "--dry-run and --verify exclude each other: give one of them."
+        raise ConfigurationError(msg)
+    if lake is not None:
+        open_store(lake, settings)
+    with prepared_ground(settings, lake, dry_run=False, say=say):
+        words = {"lake": lake, "dry_run": dry_run, "verify": verify, **wanted}
+        outcome = run_here(s3_to_mongo_migration, words)
+    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
+    if not isinstance(told, MigrationReport):
+        return explain(outcome)
+    show(render_migration(told), told, json)
+    return EXIT_CODES[told.state]
+
+
+def migration_command() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    run_command(app)

@@ -1,0 +1,92 @@
+"""What every command line of the flows shares: words to the operator, and exit codes.
+
+0 COMPLETED, 3 DEGRADED, 1 FAILED, 2 wrong usage or configuration.
+"""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+from cyclopts import App, CycloptsError
+from prefect import Flow
+from prefect.flow_engine import run_flow_sync
+from prefect.settings import (
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+from prefect.states import State
+from pydantic import BaseModel
+from rich.console import Console, RenderableType
+
+from tasks.common.accounts import EXIT_CODES
+from tasks.common.errors import ConfigurationError, PipelineError
+
+USAGE_EXIT: Final = 2
+# Without a terminal (a log, a pipe) lines still get the width the tables are made for.
+_WIDTH: Final = None if sys.stderr.isatty() else 100
+_stderr = Console(stderr=True, width=_WIDTH)
+
+
+def run_command(app: App) -> NoReturn:
+    """Run a command line and leave with its exit code."""
+    try:
+        code = app(exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        code = USAGE_EXIT
+    except PipelineError as error:
+        code = explain(error)
+    sys.exit(code or 0)
+
+
+def run_here(flow: Flow[..., Any], parameters: dict[str, Any]) -> object:
+    """Run a flow in this process and give what it returned, or the exception it ended with."""
+    with _quiet_prefect():
+        state = cast("State", run_flow_sync(flow, parameters=parameters, return_type="state"))
+    return state.result(raise_on_failure=False)
+
+
+@contextmanager
+def _quiet_prefect() -> Generator[None]:
+    """Give Prefect's temporary server time to start on a busy machine, and no telemetry."""
+    with temporary_settings(
+        {
+            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+            PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        }
+    ):
+        yield
+
+
+def check_json(json: Path | None) -> None:
+    """Refuse a place for the report that does not exist.
+
+    Raises:
+        ConfigurationError: its folder is not there.
+    """
+    if json is not None and not json.parent.is_dir():
+        msg = f"--json is {str(json)!r}: there is no folder {str(json.parent)!r}, make it first."
+        raise ConfigurationError(msg)
+
+
+def show(summary: RenderableType, report: BaseModel, json: Path | None) -> None:
+    """Print the summary, and the report to a file; - is standard output."""
+    to_stdout = json == Path("-")
+    Console(stderr=to_stdout, width=_WIDTH).print(summary)
+    if to_stdout:
+        sys.stdout.write(report.model_dump_json(indent=1) + "\n")
+    elif json is not None:
+        json.write_text(report.model_dump_json(indent=1) + "\n")
+
+
+def explain(error: object) -> int:
+    """Tell an error and give its exit code."""
+    say(f"{type(error).__name__}: {error}")
+    return USAGE_EXIT if isinstance(error, ConfigurationError) else EXIT_CODES["FAILED"]
+
+
+def say(text: str) -> None:
+    """Tell the operator something beside the summary; brackets in it are only brackets."""
+    _stderr.print(text, markup=False, highlight=False, soft_wrap=True)

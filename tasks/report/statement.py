@@ -1,0 +1,62 @@
+"""A MigrationReport for eyes: sentences, and one line per object, troubled ones first."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tasks.common.migration import Account
+from tasks.report.migration import MigrationReport
+from tasks.report.render import STATE_STYLE, join_counts
+
+_HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "rejected")
+
+
+def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableType:
+    """Give the summary for a terminal of 100 columns; `rows` bounds the table of objects."""
+    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
+    for header in _HEADERS:
+        is_text = header in _HEADERS[:2]
+        table.add_column(header, justify="left" if is_text else "right", overflow="fold")
+    told = tabulate_objects(report)
+    for row in told[:rows]:
+        table.add_row(*map(escape, row.values()))
+    parts: list[RenderableType] = [Text(report.verdict, style=STATE_STYLE[report.state])]
+    parts += [Text(line) for line in describe_migration(report)]
+    if len(told) > rows:
+        parts.append(Text(f"The first {rows} of {len(told)} objects; the JSON has all."))
+    return Group(*parts, table)
+
+
+def tabulate_objects(report: MigrationReport) -> list[dict[str, str]]:
+    """Give one row per object."""
+    ranked = sorted(report.objects, key=lambda one: one.fate in ("planned", "known", "loaded"))
+    return [dict(zip(_HEADERS, _list_cells(one), strict=True)) for one in ranked]
+
+
+def _list_cells(one: Account) -> tuple[str, ...]:
+    counts = [*asdict(one.rows).values()]
+    counts[0] = one.expected_rows or 0 if one.fate == "planned" else counts[0]
+    return one.key, one.fate, *(f"{count:,}" for count in counts)
+
+
+def describe_migration(report: MigrationReport) -> Iterator[str]:
+    """Give the run in sentences."""
+    size = sum(one.size for one in report.objects) / 1e6
+    fates = join_counts(report.fates) or "nothing to do"
+    yield f"{len(report.objects)} objects of {report.source}, {size:,.1f} MB: {fates}."
+    if report.mode == "dry run":
+        rows = sum(one.expected_rows or 0 for one in report.objects if one.fate == "planned")
+        seconds = report.estimated_seconds
+        yield f"Dry run, nothing was written: {rows:,} rows of Parquet are due, {seconds:,.0f} s."
+        return
+    counts = join_counts(asdict(report.rows))
+    yield f"{report.mode.capitalize()} in {report.seconds:.1f} s, {report.database}: {counts}."
+    if imperial := sum(one.imperial for one in report.objects):
+        yield f"{imperial:,} records were imperial under metric labels and were converted."
+    yield from report.duplicates[:3]
+    yield from (f"Refused: {one.reason}" for one in report.objects if one.fate == "refused")
+    yield from (f"Of no known form, left alone: {key}" for key in report.ignored[:3])

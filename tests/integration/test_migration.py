@@ -1,0 +1,201 @@
+"""The processed layer into a real MongoDB, every row accounted for."""
+
+import gzip
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pymongo.database import Database
+
+from tasks.common.accounts import WriteCounts
+from tasks.common.errors import ConfigurationError
+from tasks.common.migration import Selection
+from tasks.common.mongo import Document
+from tasks.common.objects import ObjectStore, open_store
+from tasks.common.settings import Settings
+from tests.fixtures.migrating import migrate, older, stored, write_layer, write_older
+
+ALL = Selection(all=True)
+CLEAN = [older(timestamp=f"2024-10-05T12:{minute:02d}:00") for minute in range(4)]
+
+
+@pytest.fixture
+def lake() -> ObjectStore:
+    return open_store(f"memory://{uuid4().hex}", Settings())
+
+
+@pytest.fixture
+def db(mongo_database: Database[Document]) -> Database[Document]:
+    return mongo_database
+
+
+def test_every_row_of_the_layer_is_stored_and_read_back(
+    lake: ObjectStore, db: Database[Document], tmp_path: Path
+):
+    rows = write_layer(lake, tmp_path)
+    report = migrate(lake, db)
+    assert (report.state, report.rows.inserted) == ("COMPLETED", rows)
+    assert {(o.checksum == o.checksum_stored, o.differing == []) for o in report.objects} == {
+        (True, True)
+    }
+    counts = [count for one in report.objects for count in one.stations.values()]
+    assert [sum(told) for told in zip(*counts, strict=True)] == [rows, rows]
+
+
+def test_the_same_again_modifies_nothing_and_the_ledger_skips_it(
+    lake: ObjectStore, db: Database[Document], tmp_path: Path
+):
+    rows = write_layer(lake, tmp_path)
+    write_older(lake, CLEAN)
+    migrate(lake, db)
+    again, skipped = migrate(lake, db, ALL), migrate(lake, db)
+    assert again.rows == WriteCounts(received=rows + 4, unchanged=rows + 4)
+    assert skipped.fates == {"known": len(again.objects)}
+
+
+def test_a_plan_counts_what_is_new_and_touches_nothing(
+    lake: ObjectStore, db: Database[Document], tmp_path: Path
+):
+    rows = write_layer(lake, tmp_path)
+    report = migrate(lake, db, mode="dry run")
+    assert report.fates == {"planned": len(report.objects)}
+    assert sum(one.expected_rows or 0 for one in report.objects) == rows
+    assert stored(db) == {}
+
+
+def test_verify_names_the_document_that_another_hand_changed(
+    lake: ObjectStore, db: Database[Document], tmp_path: Path
+):
+    write_layer(lake, tmp_path)
+    migrate(lake, db)
+    calm = migrate(lake, db, mode="verify")
+    assert (calm.state, calm.fates) == ("COMPLETED", {"verified": len(calm.objects)})
+    changed, gone = sorted(stored(db))[7:9]
+    db["observations"].update_one({"_id": changed}, {"$set": {"measurements": {}}})
+    db["observations"].delete_one({"_id": gone})
+    report = migrate(lake, db, mode="verify")
+    assert report.state == "FAILED"
+    assert [one.differing for one in report.objects if one.fate == "differs"] == [[changed, gone]]
+
+
+def test_imperial_values_under_metric_labels_are_converted_and_counted(
+    lake: ObjectStore, db: Database[Document]
+):
+    write_older(lake, CLEAN)
+    report = migrate(lake, db)
+    document = db["observations"].find_one({"_id": "wunderground:ILAMAD25|2024-10-05T10:03:00Z"})
+    assert document is not None
+    assert document["measurements"]["air_temperature"]["value"] == pytest.approx(13.7778, abs=1e-4)
+    assert document["measurements"]["air_temperature"]["raw_unit"] == "degF"
+    assert document["measurements"]["air_pressure_at_mean_sea_level"]["value"] == pytest.approx(
+        998.3078, abs=1e-3
+    )
+    assert (report.state, report.objects[0].imperial) == ("COMPLETED", 4)
+
+
+def test_rejected_rows_keep_their_bytes_and_are_replayed_once_they_are_right(
+    lake: ObjectStore, db: Database[Document]
+):
+    bad = older(pressure=None)
+    key = write_older(lake, [*CLEAN, bad])
+    report = migrate(lake, db)
+    assert (report.state, report.objects[0].rejected) == ("DEGRADED", {"unclear_units": 1})
+    (line,) = lake.get_bytes(report.objects[0].quarantine_key or "").splitlines()
+    told = json.loads(line)
+    assert (told["rule"], told["key"], told["line"]) == ("unclear_units", key, 5)
+    assert json.loads(told["raw"]) == bad
+    mended = told | {"raw": json.dumps(older(timestamp="2024-10-05T13:00:00"))}
+    lake.put_if_absent("quarantine/migration/mended.jsonl", json.dumps(mended).encode())
+    replayed = migrate(lake, db, Selection(replay_quarantine=True))
+    again = migrate(lake, db, Selection(replay_quarantine=True))
+    assert (replayed.rows.inserted, replayed.rows.rejected) == (1, 1)
+    assert (again.rows.inserted, again.rows.modified, again.rows.unchanged) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(gzip.compress(json.dumps(CLEAN).encode())[:-20], "decompressed", id="cut gz"),
+        pytest.param(json.dumps(CLEAN).encode()[:-30], "no whole JSON list", id="still growing"),
+        pytest.param(b'[{"a": 1}, {"b": 2}]', "first: other_schema", id="another schema"),
+        pytest.param(b"PK\x03\x04", "first: bad_json", id="no JSON"),
+        pytest.param(b"[]", "it holds no record", id="an empty list"),
+    ],
+)
+def test_a_broken_object_is_refused_in_a_sentence_and_stops_no_other(
+    lake: ObjectStore, db: Database[Document], body: bytes, words: str
+):
+    lake.put_if_absent("processed/2026/02/18/broken.json", body)
+    write_older(lake, CLEAN)
+    report = migrate(lake, db)
+    assert report.state == "DEGRADED"
+    assert words in report.verdict
+    assert report.fates == {"refused": 1, "loaded": 1}
+    assert len(stored(db)) == 4
+
+
+def test_a_parquet_file_with_other_bytes_than_promised_is_never_loaded(
+    lake: ObjectStore, db: Database[Document], tmp_path: Path
+):
+    write_layer(lake, tmp_path)
+    (key,) = [ref.key for ref in lake.list_objects("processed/v1/observations/")][:1]
+    lake.backend.put(f"{lake.prefix}/{key}".lstrip("/"), lake.get_bytes(key)[:-1] + b"X")
+    report = migrate(lake, db)
+    assert "sha256" in report.verdict
+    assert {one.fate for one in report.objects if one.key == key} == {"refused"}
+
+
+def test_the_same_bytes_under_another_name_are_told_and_change_the_outcome_in_no_order(
+    lake: ObjectStore, db: Database[Document]
+):
+    keys = [write_older(lake, CLEAN), write_older(lake, CLEAN, "2026/02/18/copy.json")]
+    report = migrate(lake, db)
+    assert len(report.duplicates) == 1
+    first = stored(db)
+    db["observations"].drop()
+    for key in sorted(keys, reverse=True):
+        migrate(lake, db, Selection(key=key))
+    assert stored(db) == first
+
+
+def test_a_newer_ingestion_wins_in_any_order(lake: ObjectStore, db: Database[Document]):
+    newer = older(ingested="2026-03-01T00:00:00", temperature=60.0)
+    keys = [
+        write_older(lake, [older()]),
+        write_older(lake, [newer], "weather_data_20260301_000000.json"),
+    ]
+    for order in (keys, keys[::-1]):
+        db["observations"].drop()
+        for key in order:
+            report = migrate(lake, db, Selection(key=key))
+        (document,) = db["observations"].find()
+        assert document["measurements"]["air_temperature"]["raw"] == 60.0
+    assert report.objects[0].displaced == report.rows.duplicate == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        (Selection(latest=True), 1),
+        (Selection(key="processed/weather_data_20260218_194202.json"), 1),
+        (Selection(), 2),
+    ],
+)
+def test_what_is_selected_is_loaded(
+    lake: ObjectStore, db: Database[Document], wanted: Selection, count: int
+):
+    write_older(lake, CLEAN)
+    write_older(lake, CLEAN, "weather_data_20260301_000000.json")
+    assert len(migrate(lake, db, wanted, "dry run").objects) == count
+
+
+def test_a_key_that_is_not_there_and_a_lake_without_a_layer_are_refused(
+    lake: ObjectStore, db: Database[Document]
+):
+    with pytest.raises(ConfigurationError, match="nothing below processed/"):
+        migrate(lake, db)
+    write_older(lake, CLEAN)
+    with pytest.raises(ConfigurationError, match="No object of the processed layer is nope"):
+        migrate(lake, db, Selection(key="nope"))
