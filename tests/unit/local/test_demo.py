@@ -96,7 +96,7 @@ def test_a_lake_of_the_next_week_tells_of_the_same_weather(
     both = both.filter(pl.col("at") > SPRING - timedelta(days=4)).with_columns(
         apart=(pl.col("value") - pl.col("value_right")).abs()
     )
-    assert both["series_id"].n_unique() == 6 * 5 + 3 + 1
+    assert both["series_id"].n_unique() == 6 * 6 + 3 + 1
     assert both.filter(pl.col("apart") > 0.01).is_empty()
 
 
