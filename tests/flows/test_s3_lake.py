@@ -25,5 +25,5 @@ def test_a_lake_in_s3_is_read_and_written(
     assert ran.code == 0, ran.err
     assert ran.series("odre:32:air_temperature_daily_mean")["published"] is not None
     keys = [ref.key for ref in s3_server.open().list_objects()]
-    assert {key.split("/")[0] for key in keys} == {"raw", "processed", "reports"}
+    assert {key.split("/")[0] for key in keys} == {*("raw", "processed", "forecasts", "reports")}
     assert not (tmp_path / ".local").exists()
