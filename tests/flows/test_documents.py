@@ -48,6 +48,11 @@ ELSEWHERE = {
     "--json": "test_cases of the bench cuts the columns",
     ".venv/bin/python -m tests.bench forecast-quality --lake demand/ --series 'rte:32:*' "
     "--as-of-from 2019-01-09 --json": "test_production of the bench, on the demo lake",
+    "export MONGODB_URI='mongodb://USER:PASSWORD@host-1:27017,host-2:27017,host-3:27017/"
+    "?replicaSet=rs0&tls=true'": "test_migration sets it to its own replica set",
+    ".venv/bin/python -m flows.migration --lake s3://bucket --dry-run": "test_migration, the plan",
+    ".venv/bin/python -m flows.migration --lake s3://bucket": "test_migration, on a folder",
+    ".venv/bin/python -m flows.migration --lake s3://bucket --verify": "test_migration, after it",
     "make help": "test_make_help_lists_every_target, below",
 }
 

@@ -38,6 +38,17 @@ def test_a_migration_loads_all_and_leaves_its_report_in_the_lake(
     assert json.loads(archived.read_text()) == ran.report
 
 
+def test_the_plan_writes_nothing_and_what_was_loaded_verifies(
+    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
+):
+    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
+    assert run(lake, tmp_path, "--dry-run", **mongo).code == 0
+    with MongoClient(mongodb_uri) as client:
+        assert client[database_name]["observations"].count_documents({}) == 0
+    assert run(lake, tmp_path, **mongo).code == 0
+    assert run(lake, tmp_path, "--verify", **mongo).code == 0
+
+
 def test_a_refused_object_is_told_by_the_exit_code(
     lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
 ):
