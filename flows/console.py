@@ -12,15 +12,13 @@ from cyclopts.validators import Number
 
 from deployments.local.ground import prepared_ground
 from flows.forecast import WEEKLY, forecast_pipeline
-from flows.terminal import check_json, explain, run_command, run_here, say, show
-from tasks.common.accounts import EXIT_CODES
+from flows.terminal import check_json, run_command, run_here, say, show_outcome
 from tasks.common.errors import ConfigurationError
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
 from tasks.report.document import RunReport
 from tasks.report.render import render_terminal
-from tasks.report.task import FailedRunError
 
 app = App(
     name="python -m flows.forecast",
@@ -66,11 +64,7 @@ def run(  # noqa: PLR0913 - one option a word
             "dry_run": dry_run,
         }
         outcome = run_here(forecast_pipeline, wanted)
-    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
-    if not isinstance(told, RunReport):
-        return explain(outcome)
-    show(render_terminal(told), told, json)
-    return EXIT_CODES[told.state]
+    return show_outcome(outcome, RunReport, render=render_terminal, json=json)
 
 
 @app.command

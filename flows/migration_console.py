@@ -8,15 +8,13 @@ from cyclopts import App, Parameter
 
 from deployments.local.ground import prepared_ground
 from flows.migration import s3_to_mongo_migration
-from flows.terminal import check_json, explain, run_command, run_here, say, show
-from tasks.common.accounts import EXIT_CODES
+from flows.terminal import check_json, run_command, run_here, say, show_outcome
 from tasks.common.errors import ConfigurationError
 from tasks.common.migration import Selection
 from tasks.common.objects import open_store
 from tasks.common.settings import load_settings
 from tasks.report.migration import MigrationReport
 from tasks.report.statement import render_migration
-from tasks.report.task import FailedRunError
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -67,11 +65,7 @@ def run(  # noqa: PLR0913 - one option a word
     with prepared_ground(settings, lake, dry_run=False, say=say):
         words = {"lake": lake, "dry_run": dry_run, "verify": verify, **wanted}
         outcome = run_here(s3_to_mongo_migration, words)
-    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
-    if not isinstance(told, MigrationReport):
-        return explain(outcome)
-    show(render_migration(told), told, json)
-    return EXIT_CODES[told.state]
+    return show_outcome(outcome, MigrationReport, render=render_migration, json=json)
 
 
 def migration_command() -> NoReturn:

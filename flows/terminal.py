@@ -4,10 +4,10 @@
 """
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 from cyclopts import App, CycloptsError
 from prefect import Flow
@@ -18,11 +18,15 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect.states import State
-from pydantic import BaseModel
 from rich.console import Console, RenderableType
 
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError, PipelineError
+from tasks.report.document import RunReport
+from tasks.report.migration import MigrationReport
+from tasks.report.task import FailedRunError
+
+D = TypeVar("D", RunReport, MigrationReport)
 
 USAGE_EXIT: Final = 2
 # Without a terminal (a log, a pipe) lines still get the width the tables are made for.
@@ -71,14 +75,23 @@ def check_json(json: Path | None) -> None:
         raise ConfigurationError(msg)
 
 
-def show(summary: RenderableType, report: BaseModel, json: Path | None) -> None:
-    """Print the summary, and the report to a file; - is standard output."""
+def show_outcome(
+    outcome: object, document: type[D], *, render: Callable[[D], RenderableType], json: Path | None
+) -> int:
+    """Print what a flow ended with, its report to a file too, and give the exit code.
+
+    A failed run has a report as well; what ended before it could be written is explained.
+    """
+    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
+    if not isinstance(told, document):
+        return explain(outcome)
     to_stdout = json == Path("-")
-    Console(stderr=to_stdout, width=_WIDTH).print(summary)
+    Console(stderr=to_stdout, width=_WIDTH).print(render(told))
     if to_stdout:
-        sys.stdout.write(report.model_dump_json(indent=1) + "\n")
+        sys.stdout.write(told.model_dump_json(indent=1) + "\n")
     elif json is not None:
-        json.write_text(report.model_dump_json(indent=1) + "\n")
+        json.write_text(told.model_dump_json(indent=1) + "\n")
+    return EXIT_CODES[told.state]
 
 
 def explain(error: object) -> int:
