@@ -1,6 +1,7 @@
 """Documents say what the frames say, and nothing that is not a number."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import bson
@@ -108,6 +109,25 @@ def test_a_published_series_holds_its_points_and_how_it_was_made():
     assert demand["members"][1] == {
         "name": "naive_364d", "mae": None, "weight": 0.0, "failure": "no history of 364 days",
     }  # fmt: skip
+
+
+def test_the_terms_of_the_headline_and_the_chance_of_rain_are_stored():
+    made = forecasted()
+    (first, *rest) = made.outcomes
+    terms = {"trend": (1.5,) * 24, "residuals": (-0.5,) * 24}
+    told = replace(
+        made,
+        outcomes=(replace(first, components=terms), *rest),
+        points=made.points.with_columns(probability=pl.lit(0.25)),
+    )
+    wet, dry = (
+        next(d for d in forecast_documents(transformed(), one) if d["series_id"] == first.series_id)
+        for one in (told, made)
+    )
+    stored = bson.decode(bson.encode(wet))
+    assert stored["components"] == {name: list(term) for name, term in terms.items()}
+    assert stored["probability"] == [0.25] * 24
+    assert ("probability" in dry, hash_document(stored)) == (False, wet["hash"])
 
 
 def test_a_withheld_series_says_why_and_has_no_points():
