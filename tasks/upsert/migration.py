@@ -87,6 +87,23 @@ def _await_lease(db: Database[Document], name: str, run: str, seconds: float) ->
     )(take_lease)(db, name, run, seconds)
 
 
+def _read_settled(batch: Batch) -> Mapping[str, Version]:
+    """Read a batch back; a new primary may show an older majority for a moment.
+
+    Only what is missing or older is looked for again: a newer version is no difference.
+    """
+
+    def lags(stored: Mapping[str, Version]) -> bool:
+        return any(stored.get(key, ("", "")) < version for key, version in batch.wanted.items())
+
+    return retry(
+        retry=retry_if_result(lags),
+        wait=wait_exponential(multiplier=0.05, max=1),
+        stop=stop_after_delay(10),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
+    )(batch.read_back)()
+
+
 def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: float) -> Account:
     if one.reason:
         return open_account(one.item, "refused", one)
@@ -100,7 +117,7 @@ def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: floa
             counts += WriteCounts(len(documents), unchanged=same, duplicate=duplicate)
         else:
             counts += batch.write()
-            stored = batch.read_back()
+            stored = _read_settled(batch)
             take_lease(db, one.item.entry, plan.run, lease_s)
         reckoning.compare(batch.wanted, stored)
     fate = "differs" if reckoning.differing else "verified" if plan.mode == "verify" else "loaded"
