@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.local/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
-.PHONY: help install run serve test check bench lock clean
+.PHONY: help install run serve test check image-check compose-check aws-check bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,15 @@ check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/ty check --quiet
 	@$(BIN)/lint-imports --no-cache > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 	@echo "format, lint, types and imports: fine"
+
+image-check: .venv/dev.stamp ## Build the image on an engine of its own and run it hardened
+	@$(BIN)/python -m pytest -m image tests/deployment $(ARGS)
+
+compose-check: .venv/dev.stamp ## Bring the compose file up, run in it, cut the primary off
+	@$(BIN)/python -m pytest -m compose tests/deployment $(ARGS)
+
+aws-check: .venv/dev.stamp ## Apply the Terraform to a moto server and read back what it made
+	@$(BIN)/python -m pytest -m aws tests/deployment $(ARGS)
 
 bench: .venv/dev.stamp | $(PREFECT_HOME) ## Measure; ARGS="ingest --json" picks one
 	@$(BIN)/python -m tests.bench $(or $(ARGS),ingest)
