@@ -139,6 +139,7 @@ class Transformed:
             newest reading; the verdict is made of it, so a repetition changes no verdict.
         observations: rows written to the processed layer by this run.
         input_hash: sha256 over the history; equal input gives an equal hash.
+        sequence: that of the newest manifest it was made of; 0: there is none.
     """
 
     as_of: datetime
@@ -154,6 +155,7 @@ class Transformed:
     output: str
     dry_run: bool = False
     week: Tally = field(default_factory=Tally)
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ class Forecasted:
         pattern: which series were wanted; readers are only given runs of all, `*`.
         fits: how many fits were copied, recalled from earlier runs, fitted, or left when the
             deadline came.
+        configuration: what `config_hash` is the hash of: `model` (code and libraries), and what
+            was set and asked for.
     """
 
     as_of: datetime
@@ -177,6 +181,7 @@ class Forecasted:
     seconds: float
     pattern: str = "*"
     fits: Mapping[str, int] = field(default_factory=dict)
+    configuration: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

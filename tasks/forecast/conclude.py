@@ -55,15 +55,17 @@ def conclude_forecast(
         fits.setdefault(one.series_id, {}).setdefault(one.window, {})[one.member] = one.fit
         counts[one.how] += 1
     ended = [_end_series(plan, fits.get(plan.series_id, {})) for plan in plans]
+    configuration = describe_configuration(horizon, asked)
     return Forecasted(
         as_of=horizon.as_of,
         horizon_end=horizon.end,
         points=pl.concat([POINTS.to_frame(), *(points for _, points in ended)]),
         outcomes=tuple(outcome for outcome, _ in ended),
-        config_hash=hash_configuration(horizon, asked),
+        config_hash=hash_configuration(configuration),
         seconds=0.0,
         pattern=str(asked.get("series", "*")),
         fits={str(how): count for how, count in sorted(counts.items())},
+        configuration=configuration,
     )
 
 
@@ -104,14 +106,16 @@ def _end_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, pl.D
         return describe_withheld(plan, reason), POINTS.to_frame()
 
 
-def hash_configuration(horizon: Horizon, asked: Asked) -> str:
-    """Hash everything but the data that decides the numbers: code, libraries, what was asked."""
-    named = {
-        "code": name_code(),
-        "asked": dict(asked),
-        "ages": (str(horizon.stale_after), str(horizon.withhold_after)),
-    }
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+def describe_configuration(horizon: Horizon, asked: Asked) -> dict[str, str]:
+    """Tell all but the data that decides the numbers: `model`, and what was set and asked for."""
+    ages = {"stale_after": horizon.stale_after, "withhold_after": horizon.withhold_after}
+    told = {name: str(value) for name, value in sorted({**asked, **ages}.items())}
+    return {"model": name_code()} | told
+
+
+def hash_configuration(configuration: Mapping[str, str]) -> str:
+    """Hash what `describe_configuration` tells."""
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
 
 
 def collect_values(plan: SeriesPlan, windows: Windows, window: int) -> dict[str, Values]:

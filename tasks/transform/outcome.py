@@ -33,6 +33,7 @@ def conclude_transform(extracted: Extracted, committed: Committed, history: Hist
         output=extracted.output,
         dry_run=extracted.dry_run,
         week=committed.week.check("the week"),
+        sequence=committed.sequence,
     )
 
 

@@ -80,6 +80,7 @@ class Committed:
         stations: what is known of every station of the layer.
         week: records of all objects read in the ISO week, this run's included.
         manifest_key: None when nothing new was read, or in a dry run.
+        sequence: that of the newest manifest, this run's included; 0: there is none.
         duplicate: readings that lost to a later version in another object.
     """
 
@@ -89,6 +90,7 @@ class Committed:
     fresh: tuple[ProcessedFile, ...] = ()
     manifest_key: str | None = None
     duplicate: int = 0
+    sequence: int = 0
 
 
 def commit_run(extracted: Extracted, layer: Layer) -> Committed:
@@ -102,7 +104,9 @@ def commit_run(extracted: Extracted, layer: Layer) -> Committed:
     stations = list_stations(known, extracted.stations)
     manifest = plan_manifest(extracted, known)
     if manifest is None:
-        return Committed(list_files(known), stations, sum_week(known, extracted.as_of))
+        newest = max((m.sequence for m in known), default=0)
+        week = sum_week(known, extracted.as_of)
+        return Committed(list_files(known), stations, week, sequence=newest)
     written, duplicate = _write_months(extracted, layer, manifest)
     if manifest.quarantine_key:
         layer.put(manifest.quarantine_key, encode_quarantine(extracted.quarantine))
@@ -118,6 +122,7 @@ def commit_run(extracted: Extracted, layer: Layer) -> Committed:
         fresh=tuple(file for file in files if file.key in own),
         manifest_key=None if layer.dry_run else key,
         duplicate=duplicate,
+        sequence=max(m.sequence for m in manifests),
     )
 
 

@@ -8,7 +8,12 @@ import polars as pl
 import pytest
 
 from tasks.forecast.backtest import Fit, fail_job, run_job
-from tasks.forecast.conclude import conclude_forecast, conclude_series, hash_configuration
+from tasks.forecast.conclude import (
+    conclude_forecast,
+    conclude_series,
+    describe_configuration,
+    hash_configuration,
+)
 from tasks.forecast.plan import SeriesPlan
 from tasks.forecast.work import Done, do_work
 from tests.unit.forecast.series import (
@@ -122,17 +127,18 @@ ASKED = {"horizon_days": 11, "series": "*", "deadline": None}
 )
 def test_the_configuration_hash_tells_what_was_asked_apart(asked: dict[str, object]):
     horizon = give_horizon()
-    assert hash_configuration(horizon, ASKED) == hash_configuration(horizon, dict(ASKED))
-    assert hash_configuration(horizon, ASKED) != hash_configuration(horizon, asked)
+    told, same, other = (describe_configuration(horizon, a) for a in (ASKED, dict(ASKED), asked))
+    assert hash_configuration(told) == hash_configuration(same)
+    assert hash_configuration(told) != hash_configuration(other)
 
 
 def test_the_configuration_hash_knows_limits_but_no_issue_time():
     horizon = give_horizon()
-    first = hash_configuration(horizon, ASKED)
+    first = describe_configuration(horizon, ASKED)
     later = replace(horizon, as_of=horizon.as_of + timedelta(weeks=1))
-    assert hash_configuration(later, ASKED) == first
+    assert describe_configuration(later, ASKED) == first
     stricter = replace(horizon, stale_after=timedelta(hours=1))
-    assert hash_configuration(stricter, ASKED) != first
+    assert describe_configuration(stricter, ASKED) != first
 
 
 def test_what_was_asked_stands_in_the_result():
