@@ -11,6 +11,7 @@ from typing import Literal
 import polars as pl
 
 from tasks.common.accounts import SeriesOutcome, Tally, WriteCounts
+from tasks.common.scores import Scored
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ class Forecasted:
         pattern: which series were wanted; readers are only given runs of all, `*`.
         fits: how many fits were copied, recalled from earlier runs, fitted, or left when the
             deadline came.
+        scored: how earlier runs turned out; it corrected the intervals.
         configuration: what `config_hash` is the hash of: `model` (code and libraries), and what
             was set and asked for.
     """
@@ -181,6 +183,7 @@ class Forecasted:
     seconds: float
     pattern: str = "*"
     fits: Mapping[str, int] = field(default_factory=dict)
+    scored: Scored = field(default_factory=Scored)
     configuration: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ SOURCES = sorted(
 )
 COMMON = {
     *("accounts", "compression", "contracts", "errors", "manifests", "migration"),
-    *("mongo", "objects", "results", "settings"),
+    *("mongo", "objects", "results", "scores", "settings"),
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "misc", "base", "core"}
 
