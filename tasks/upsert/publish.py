@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Final, Literal
 
 from pymongo.database import Database
 
@@ -19,12 +18,8 @@ from tasks.common.contracts import MARKET_ZONE
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document, retried
 from tasks.upsert.documents import hash_document
+from tasks.upsert.pointer import Effect, read_pointer, turn_forward
 from tasks.upsert.write import write_documents
-
-POINTER: Final = "weekly"
-"""The one pointer; a reader starts here."""
-
-_Effect = Literal["inserted", "modified", "unchanged", "duplicate"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,8 @@ def publish_run(
 
     A complete run never changes. Other numbers under its name, which equal configuration and
     input should never give, become a run of their own: `name-2`. The pointer stays where it is
-    when it shows a later issue time, when the run has no forecast at all, or when only some
-    series were wanted: readers would miss the others.
+    when it shows a later issue time, when somebody rolled back from this run, when it has no
+    forecast at all, or when only some series were wanted: readers would miss the others.
 
     Args:
         db: holds `forecasts`, `forecast_runs` and `current`.
@@ -82,13 +77,14 @@ def publish_run(
     counts["forecast_runs"] = _count_one("inserted" if is_new else completed)
     notes = [] if run_id == name else [_tell_edition(name, run_id)]
     if doubt := _tell_unfit(run_id, run):
-        pointer = db["current"].find_one({"_id": POINTER}) or {}
-        return Publication(run_id, counts, False, pointer.get("run_id"), (*notes, doubt))
-    turned, previous = _turn_pointer(db, run_id, run["issue_at"])
-    counts["current"] = _count_one(turned)
-    if turned == "duplicate":
-        notes.append(_tell_older(run_id, run["issue_at"], previous))
-    return Publication(run_id, counts, turned != "duplicate", previous, tuple(notes))
+        shown = read_pointer(db).get("run_id")
+        return Publication(run_id, counts, False, shown, (*notes, doubt))
+    turn = turn_forward(db, run_id, run["issue_at"])
+    counts["current"] = _count_one(turn.effect)
+    notes += [turn.note] if turn.note else []
+    return Publication(
+        run_id, counts, turn.effect != "duplicate", turn.previous_run_id, tuple(notes)
+    )
 
 
 def _summarize(forecasts: Sequence[Document]) -> Document:
@@ -133,39 +129,14 @@ def _verify_forecasts(db: Database[Document], run_id: str, run: Document) -> Non
 
 
 @retried
-def _complete_run(db: Database[Document], run_id: str) -> _Effect:
+def _complete_run(db: Database[Document], run_id: str) -> Effect:
     """Set the run to complete, by the server's clock, unless it is already."""
     done = [{"$set": {"state": "complete", "completed_at": "$$NOW"}}]
     result = db["forecast_runs"].update_one({"_id": run_id, "state": "writing"}, done)
     return "modified" if result.modified_count else "unchanged"
 
 
-@retried
-def _turn_pointer(
-    db: Database[Document], run_id: str, issue_at: datetime
-) -> tuple[_Effect, str | None]:
-    """Turn `current` to the run unless it shows a later issue; give the effect and the run before.
-
-    duplicate: a late retry, or the backfill of an old week, must not republish an older run.
-    """
-    turned = {"run_id": run_id, "issue_at": issue_at, "previous_run_id": None}
-    while True:
-        before = db["current"].find_one_and_update(
-            {"_id": POINTER}, {"$setOnInsert": turned}, upsert=True
-        )
-        if before is None:
-            return "inserted", None
-        if before["run_id"] == run_id:
-            return "unchanged", before["previous_run_id"]
-        if before["issue_at"] > issue_at:
-            return "duplicate", before["run_id"]
-        guard = {"_id": POINTER, "run_id": before["run_id"]}
-        result = db["current"].replace_one(guard, turned | {"previous_run_id": before["run_id"]})
-        if result.matched_count:
-            return "modified", before["run_id"]
-
-
-def _count_one(effect: _Effect) -> WriteCounts:
+def _count_one(effect: Effect) -> WriteCounts:
     return WriteCounts(received=1, **{effect: 1})
 
 
@@ -185,12 +156,4 @@ def _tell_edition(name: str, run_id: str) -> str:
     return (
         f"Run {name} is already stored with other numbers, which stay as they are; "
         f"this one is {run_id}."
-    )
-
-
-def _tell_older(run_id: str, issue_at: datetime, current: str | None) -> str:
-    issued = issue_at.astimezone(MARKET_ZONE)
-    return (
-        f"Run {run_id}, issued {issued:%Y-%m-%d %H:%M}, is stored but not "
-        f"published: readers stay on {current}, which was issued later."
     )

@@ -240,3 +240,12 @@ def test_a_station_that_moved_is_found_at_both_places(mongo_database: Database[D
     assert station["previous_locations"][0]["location_geo"]["coordinates"] == [3.10, 50.57]
     again = run(mongo_database, later, history)
     assert (again.counts["stations"].unchanged, again.notes) == (1, ())
+
+
+def test_a_run_says_since_when_readers_are_given_it(mongo_database: Database[Document]):
+    first = run(mongo_database, forecasted())
+    run(mongo_database, forecasted(as_of=AS_OF + WEEK))
+    pointer = mongo_database["current"].find_one({"_id": "weekly"}) or {}
+    runs = {one["_id"]: one["published_at"] for one in mongo_database["forecast_runs"].find()}
+    assert {turn["run_id"]: turn["at"] for turn in pointer["turns"]} == runs
+    assert runs[first.run_id] < runs[pointer["run_id"]] == pointer["turned_at"]
