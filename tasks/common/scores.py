@@ -58,6 +58,8 @@ class EarlierRun:
 
     Attributes:
         versions: libraries that decide numbers, by name.
+        configuration: what `config_hash` is the hash of (`Forecasted.configuration`).
+        sequence: that of the newest manifest its history was made of; None: it is not on record.
     """
 
     run_id: str
@@ -67,6 +69,8 @@ class EarlierRun:
     input_hash: str
     git_sha: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    sequence: int | None = None
 
 
 @dataclass(frozen=True)

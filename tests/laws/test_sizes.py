@@ -12,8 +12,8 @@ SOURCES = sorted(
     path for top in ("flows", "tasks", "deployments") for path in (ROOT / top).rglob("*.py")
 )
 COMMON = {
-    *("accounts", "compression", "contracts", "errors", "manifests", "migration"),
-    *("mongo", "objects", "results", "scores", "settings"),
+    *("accounts", "changes", "compression", "contracts", "errors", "manifests"),
+    *("migration", "mongo", "objects", "results", "scores", "settings"),
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "misc", "base", "core"}
 
