@@ -1,0 +1,1 @@
+"""Prefect deployments: pools, checks of prefect.yaml, automations."""
