@@ -11,6 +11,7 @@ from prefect.schedules import Cron
 from prefect.states import State
 from pydantic import Field
 
+from flows.hooks import HOOKS, name_forecast
 from tasks.extract.task import extract
 from tasks.forecast.task import forecast
 from tasks.report.document import RunReport
@@ -22,7 +23,7 @@ WEEKLY: Final = Cron("0 22 * * 3", timezone="Europe/Paris")
 """Wednesday 22:00 on the clocks of France, summer and winter: 20:00Z and 21:00Z."""
 
 
-@flow(name="forecast_pipeline", validate_parameters=True)
+@flow(name="forecast_pipeline", flow_run_name=name_forecast, validate_parameters=True, **HOOKS)
 def forecast_pipeline(
     lake: str | None = None,
     as_of: datetime | None = None,

@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.states import State
 
+from flows.hooks import HOOKS, name_migration
 from tasks.common.errors import ConfigurationError
 from tasks.common.migration import Account, Fetched, Item, Migrated, Plan, Selection
 from tasks.extract.task import fetch, survey
@@ -21,7 +22,7 @@ from tasks.transform.task import convert
 from tasks.upsert.task import load, prepare
 
 
-@flow(name="s3_to_mongo_migration", validate_parameters=True)
+@flow(name="s3_to_mongo_migration", flow_run_name=name_migration, validate_parameters=True, **HOOKS)
 def s3_to_mongo_migration(  # noqa: PLR0913, PLR0917 - the fields of a form
     lake: str | None = None,
     key: str | None = None,

@@ -117,7 +117,21 @@ class Settings(BaseSettings):
     environment: Literal["dev", "staging", "production"] = Field(
         default="dev", description="Named in reports and metrics."
     )
-    cluster: str = Field(default="ecs", description="Dimension `cluster` of the metrics.")
+    cluster: str = Field(
+        default="ecs", pattern=r"^[!-~]{1,255}$", description="Dimension `cluster` of the metrics."
+    )
+    metrics: Literal["auto", "stdout", "off"] = Field(
+        default="auto",
+        description="CloudWatch metrics as JSON lines (EMF) on standard output: auto, on ECS only; "
+        "stdout, always; off.",
+    )
+    notification_block: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]+/[a-z0-9-]+$",
+        description="Prefect notification block, by type/name, that is told of a run that is "
+        "DEGRADED, FAILED or crashed.",
+        examples=["slack-webhook/operations"],
+    )
     git_sha: str = Field(default="unknown", description="Revision recorded in every run.")
 
 
