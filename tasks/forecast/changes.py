@@ -9,7 +9,7 @@ that differs from the one before it in that thing alone:
                    -> published now                                 data
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -75,7 +75,7 @@ def remake_points(
     names: Collection[str],
     *,
     past: Past,
-    horizons: tuple[Horizon, Horizon],
+    horizons: Sequence[Horizon],
     do: Callable[[list[SeriesPlan]], Iterable[Done]],
 ) -> pl.DataFrame:
     """Forecast some series anew by this code (`Remake`).
@@ -137,6 +137,12 @@ def tell_starved(series_id: str, transformed: Transformed, past: Past) -> str | 
     lost = f"{flagged} values were flagged suspect or refused" if flagged > 0 else "none came"
     since = past.now.as_of.astimezone(MARKET_ZONE)
     return f"{usable} of {due} steps since {since:%Y-%m-%d %H:%M} are usable: {lost}"
+
+
+def count_causes(changes: pl.DataFrame) -> dict[str, int]:
+    """Count the series by the cause that was found."""
+    found = changes["cause"].drop_nulls().value_counts(sort=True)
+    return dict(found.sort("cause").iter_rows())
 
 
 def _find_series(transformed: Transformed, series_id: str) -> dict[str, Any]:

@@ -18,24 +18,28 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
+from tasks.common.changes import Changes, Past
 from tasks.common.errors import is_worth_retrying
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.settings import Settings, load_settings
+from tasks.forecast.changes import count_causes, explain_changes, remake_points
 from tasks.forecast.conclude import conclude_forecast
 from tasks.forecast.fits import FitStore
 from tasks.forecast.parallel import spread_jobs
 from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
 from tasks.forecast.work import Done, Spread, count_work, do_work
 
-
-@task(
+retried_task = task(
     retries=3,
     retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=0.5,
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@retried_task
 def forecast(
     transformed: Transformed,
     *,
@@ -66,6 +70,23 @@ def forecast(
     made = replace(made, seconds=time.perf_counter() - started)
     get_run_logger().info("Ended %s in %.1f s", _count_statuses(made), made.seconds)
     return made
+
+
+@retried_task
+def compare(transformed: Transformed, forecasted: Forecasted, past: Past | None) -> Changes:
+    """Tell what moved since the last run that readers were given, and why."""
+    if past is None:
+        return Changes(reason="There is no earlier run to compare with.")
+    settings, days = load_settings(), int(forecasted.configuration["horizon_days"])
+    whens = (past.run.issue_at, transformed.as_of)
+    horizons = [Horizon.of(when, days, settings) for when in whens]
+    store = FitStore(open_store(transformed.output, settings), horizons[1].issued_on)
+    with _open_spread(settings) as spread:
+        do = partial(do_work, store=store, spread=spread, time_is_up=lambda: False)
+        remake = partial(remake_points, past=past, horizons=horizons, do=do)
+        moved = explain_changes(forecasted, transformed, past, remake=remake)
+    get_run_logger().info("Causes of what moved since %s: %s", past.run.run_id, count_causes(moved))
+    return Changes(past.run, moved)
 
 
 def _do_all(

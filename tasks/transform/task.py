@@ -6,15 +6,18 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
+from tasks.common.changes import Past
+from tasks.common.contracts import POINTS
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Fetched, Plan
 from tasks.common.objects import open_store
-from tasks.common.results import Extracted, Transformed
+from tasks.common.results import Extracted, Forecasted, Transformed
 from tasks.common.settings import load_settings
 from tasks.transform.conversion import convert_object
 from tasks.transform.history import build_history
 from tasks.transform.outcome import conclude_transform
 from tasks.transform.processed import Layer, commit_run
+from tasks.transform.recollect import recollect_past
 
 retried_task = task(
     retries=3,
@@ -41,6 +44,25 @@ def transform(extracted: Extracted) -> Transformed:
     made = conclude_transform(extracted, committed, history)
     logger.info("History of %d series, %d rows", made.series.height, made.history.height)
     return made
+
+
+@retried_task
+def recollect(
+    extracted: Extracted, transformed: Transformed, forecasted: Forecasted
+) -> Past | None:
+    """Give the history of the last issue time, as known then and as known now; None: no last run.
+
+    A dry run left its own files nowhere, so it recollects nothing.
+    """
+    earlier = forecasted.scored.earlier
+    if not earlier.runs or transformed.dry_run:
+        return None
+    run = earlier.runs[-1]
+    store = open_store(extracted.output, load_settings())
+    layer = Layer(store, extracted.scratch, extracted.dry_run)
+    points = earlier.points.filter(run_id=run.run_id).select(POINTS.names())
+    sources = extracted.sources
+    return recollect_past(transformed, run, points=points, sources=sources, layer=layer)
 
 
 @retried_task
