@@ -12,8 +12,7 @@ from cyclopts.validators import Number
 
 from deployments.local.ground import prepared_ground
 from flows.forecast import WEEKLY, forecast_pipeline
-from flows.terminal import check_json, run_command, run_here, say, show_outcome
-from tasks.common.errors import ConfigurationError
+from flows.terminal import check_json, parse_instant, run_command, run_here, say, show_outcome
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
@@ -99,19 +98,4 @@ def _check_words(
     if lake is not None:
         open_store(lake, settings)
     check_json(json)
-    return settings, None if as_of is None else _parse_instant(as_of)
-
-
-def _parse_instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        msg = f"--as-of is {text!r}: give an ISO instant such as 2019-11-06T22:00+01:00."
-        raise ConfigurationError(msg) from None
-    if not 1970 <= instant.year <= 2200:
-        msg = f"--as-of is {text!r}: give an instant between 1970 and 2200."
-        raise ConfigurationError(msg)
-    if instant.tzinfo is None:
-        msg = f"--as-of is {text!r}, without its offset: add one, such as {text}+01:00."
-        raise ConfigurationError(msg)
-    return instant
+    return settings, None if as_of is None else parse_instant(as_of)

@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar, cast
 
@@ -73,6 +74,26 @@ def check_json(json: Path | None) -> None:
     if json is not None and not json.parent.is_dir():
         msg = f"--json is {str(json)!r}: there is no folder {str(json.parent)!r}, make it first."
         raise ConfigurationError(msg)
+
+
+def parse_instant(text: str, *, option: str = "--as-of") -> datetime:
+    """Read an instant as people type it.
+
+    Raises:
+        ConfigurationError: it is none, is far off, or has no offset.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"{option} is {text!r}: give an ISO instant such as 2019-11-06T22:00+01:00."
+        raise ConfigurationError(msg) from None
+    if not 1970 <= instant.year <= 2200:
+        msg = f"{option} is {text!r}: give an instant between 1970 and 2200."
+        raise ConfigurationError(msg)
+    if instant.tzinfo is None:
+        msg = f"{option} is {text!r}, without its offset: add one, such as {text}+01:00."
+        raise ConfigurationError(msg)
+    return instant
 
 
 def show_outcome(
