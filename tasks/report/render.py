@@ -1,17 +1,14 @@
 """A RunReport for eyes: markdown for Prefect's artifact, tables for the terminal."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from tasks.common.contracts import MARKET_ZONE
 from tasks.report.document import Collection, RunReport, Series
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 STATE_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
 _STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
 
@@ -19,8 +16,8 @@ _STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withhe
 def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of series."""
     parts: list[RenderableType] = [
-        Text(report.verdict, style=STATE_STYLE[report.state]),
-        *(Text.from_markup(line) for line in _describe_lines(report)),
+        inert_text(report.verdict, STATE_STYLE[report.state]),
+        *map(inert_text, _describe_lines(report)),
     ]
     if report.demand_next_week:
         parts += [Text("\nDemand, next ISO week (local days)"), _tabulate_demand(report)]
@@ -32,8 +29,8 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
 
 def render_markdown(report: RunReport) -> str:
     """Give the summary as markdown; text from outside is fenced by backticks."""
-    lines = [f"# {report.state}", "", _plain(escape(report.verdict)), ""]
-    lines += [f"- {_plain(line)}" for line in _describe_lines(report)]
+    lines = [f"# {report.state}", "", fence(report.verdict), ""]
+    lines += [f"- {fence(line)}" for line in _describe_lines(report)]
     if report.demand_next_week:
         lines += ["", "## Demand, next ISO week", "", *_write_demand(report)]
     lines += ["", "## Series", "", *_write_series(report.series[:60])]
@@ -48,8 +45,12 @@ def render_markdown(report: RunReport) -> str:
 
 
 def tabulate_for_prefect(report: RunReport) -> list[dict[str, str]]:
-    """Give one row per series for Prefect's table artifact, troubled ones first."""
-    return [dict(zip(_HEADERS, _cells(series), strict=True)) for series in report.series]
+    """Give one row per series for Prefect's table artifact, troubled ones first.
+
+    Its cells are rendered as markdown, so they are fenced as there.
+    """
+    rows = [dict(zip(_HEADERS, _cells(series), strict=True)) for series in report.series]
+    return [row | {"series": fence(row["series"])} for row in rows]
 
 
 _HEADERS = ("series", "status", "skill", "80/95", "MAE", "data", "age h")
@@ -70,30 +71,30 @@ def _cells(series: Series) -> tuple[str, ...]:
 
 
 def _describe_lines(report: RunReport) -> Iterator[str]:
-    """Give the run in sentences, as rich markup with everything foreign escaped."""
+    """Give the run in sentences."""
     given, records = report.input, report.input.records
     issued = report.issue_at.astimezone(MARKET_ZONE)
     end = report.horizon_end.astimezone(MARKET_ZONE)
     yield (
-        f"Run [bold]{escape(report.run_id)}[/], issued {issued:%a %Y-%m-%d %H:%M} {MARKET_ZONE}, "
+        f"Run {report.run_id}, issued {issued:%a %Y-%m-%d %H:%M} {MARKET_ZONE}, "
         f"forecasts until {end:%a %Y-%m-%d %H:%M}."
     )
     yield (
         f"Read {records.read:,} records: {records.kept:,} kept, {records.blank:,} blank, "
         f"{records.duplicate:,} duplicate, {sum(records.rejected.values()):,} rejected"
-        + (f" ({escape(join_counts(records.rejected))})" if records.rejected else "")
+        + (f" ({join_counts(records.rejected)})" if records.rejected else "")
         + "."
     )
-    yield f"Objects in {escape(given.lake)}: {escape(join_counts(given.objects))}."
+    yield f"Objects in {given.lake}: {join_counts(given.objects)}."
     if given.cells:
-        yield f"Unreadable values in kept records: {escape(join_counts(given.cells))}."
+        yield f"Unreadable values in kept records: {join_counts(given.cells)}."
     for problem in given.problems[:3]:
         why = problem.reason or join_counts(problem.rules)
-        yield f"Quarantine: {escape(problem.key)}: {escape(why)}"
+        yield f"Quarantine: {problem.key}: {why}"
     yield _describe_fits(report)
     yield _describe_place(report)
     for note in report.mongodb.notes:
-        yield f"Note: {escape(note)}"
+        yield f"Note: {note}"
 
 
 def _describe_fits(report: RunReport) -> str:
@@ -103,24 +104,24 @@ def _describe_fits(report: RunReport) -> str:
     for member in (member for one in combined for member in one.members):
         shares[member.name] = shares.get(member.name, 0.0) + member.weight / len(combined)
     best = sorted(shares.items(), key=lambda share: -share[1])[:5]
-    made = escape(join_counts(report.fits)) or "none"
+    made = join_counts(report.fits) or "none"
     ranked = ", ".join(f"{name} {share:.0%}" for name, share in best)
-    weights = f"; weights over {len(combined)} series: {escape(ranked)}" if ranked else ""
+    weights = f"; weights over {len(combined)} series: {ranked}" if ranked else ""
     return f"Fits: {made}, in {report.forecast_seconds:.0f} s{weights}."
 
 
 def _describe_place(report: RunReport) -> str:
-    place = escape(report.mongodb.database)
+    place = report.mongodb.database
     if report.dry_run:
         return "Dry run: nothing was written, neither to the lake nor to MongoDB."
     written = ", ".join(
-        f"{name} {_describe_counts(counts)}" for name, counts in report.mongodb.collections.items()
+        f"{name} {describe_counts(counts)}" for name, counts in report.mongodb.collections.items()
     )
     verb = "Published" if report.mongodb.published else "Stored, not published,"
-    return f"{verb} in {place}: {escape(written)}."
+    return f"{verb} in {place}: {written}."
 
 
-def _describe_counts(counts: Collection) -> str:
+def describe_counts(counts: Collection) -> str:
     """Tell what changed; if nothing did, how much is the same."""
     told = {"new": counts.inserted, "changed": counts.modified, "older": counts.duplicate}
     told |= {"refused": counts.rejected}
@@ -136,9 +137,9 @@ def _tabulate_series(series: Iterable[Series]) -> Table:
             header, justify="left" if text else "right", overflow="fold", no_wrap=not text
         )
     for one in series:
-        cells = [escape(cell) for cell in _cells(one)]
-        style = _STATUS_STYLE[one.status]
-        table.add_row(cells[0], f"[{style}]{cells[1]}[/]", *cells[2:])
+        cells = [inert_text(cell) for cell in _cells(one)]
+        cells[1].stylize(_STATUS_STYLE[one.status])
+        table.add_row(*cells)
     return table
 
 
@@ -148,7 +149,7 @@ def _tabulate_demand(report: RunReport) -> Table:
         table.add_column(header, justify="right" if header[-1] in "Wh" else "left")
     for day in report.demand_next_week:
         table.add_row(
-            escape(day.series_id),
+            inert_text(day.series_id),
             f"{day.on:%a %Y-%m-%d}",
             f"{day.minimum_mw:,.0f}",
             f"{day.maximum_mw:,.0f}",
@@ -190,12 +191,20 @@ def _figure(number: float | None) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.2f}"
 
 
-def _plain(markup: str) -> str:
-    """Give a sentence as markdown that stays text: every character with a meaning is escaped."""
-    return _MARKDOWN.sub(r"\\\1", Text.from_markup(markup).plain)
+def inert_text(text: str, style: str = "") -> Text:
+    """Give text for a terminal that is neither markup nor, by an escape, an order to it."""
+    shown = (letter if letter.isprintable() else "\ufffd" for letter in text)
+    return Text("".join(shown), style=style)
 
 
 def fence(text: str) -> str:
-    """Fence foreign text: no pipe ends a cell, no backtick ends the fence, no line breaks out."""
-    flat = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
-    return f"`{flat}`"
+    """Fence foreign text, so that no reader of markdown makes a link, a tag or a cell of it.
+
+    Backticks and pipes become look-alikes: whether a backslash escapes a pipe, readers disagree.
+    Escaping character by character would leave bare addresses, which many turn into links.
+
+    >>> fence("[x](javascript:1) | `a`")
+    "`[x](javascript:1) \u00a6 'a'`"
+    """
+    flat = " ".join(text.split()).replace("`", "'").replace("|", "\u00a6")
+    return f"`{flat or '-'}`"

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from tasks.common.migration import Account
 from tasks.report.migration import MigrationReport
-from tasks.report.render import STATE_STYLE, join_counts
+from tasks.report.render import STATE_STYLE, inert_text, join_counts
 
 _HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "rejected")
 
@@ -23,9 +22,9 @@ def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableTy
         table.add_column(header, justify="left" if is_text else "right", overflow="fold")
     told = tabulate_objects(report)
     for row in told[:rows]:
-        table.add_row(*map(escape, row.values()))
-    parts: list[RenderableType] = [Text(report.verdict, style=STATE_STYLE[report.state])]
-    parts += [Text(line) for line in describe_migration(report)]
+        table.add_row(*map(inert_text, row.values()))
+    parts: list[RenderableType] = [inert_text(report.verdict, STATE_STYLE[report.state])]
+    parts += map(inert_text, describe_migration(report))
     if len(told) > rows:
         parts.append(Text(f"The first {rows} of {len(told)} objects; the JSON has all."))
     return Group(*parts, table)

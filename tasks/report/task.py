@@ -39,7 +39,7 @@ def report(
     if not told.dry_run:
         key = archive_report(told, open_store(extracted.output, settings))
         logger.info("Report archived as %s in %s", key, extracted.output)
-    create_markdown_artifact(render_markdown(told), key="forecast-run", description=told.verdict)
+    create_markdown_artifact(render_markdown(told), key="forecast-run", description=fence(told.verdict))
     create_table_artifact(tabulate_for_prefect(told), key="forecast-series")
     logger.info("%s", told.verdict)
     return told
@@ -54,8 +54,9 @@ def report_migration(migrated: Migrated) -> MigrationReport:
         key = archive_migration(told, open_store(migrated.plan.output, settings))
         logger.info("Report archived as %s in %s", key, told.output)
     lines = "\n".join(f"- {fence(line)}" for line in describe_migration(told))
-    create_markdown_artifact(lines, key="migration", description=told.verdict)
-    create_table_artifact(tabulate_objects(told)[:1000], key="migration-objects")
+    create_markdown_artifact(lines, key="migration", description=fence(told.verdict))
+    rows = [row | {"object": fence(row["object"])} for row in tabulate_objects(told)[:1000]]
+    create_table_artifact(rows, key="migration-objects")
     logger.info("%s", told.verdict)
     return told
 
