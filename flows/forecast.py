@@ -15,9 +15,9 @@ from flows.hooks import HOOKS, name_forecast
 from tasks.extract.task import extract
 from tasks.forecast.task import forecast
 from tasks.report.document import RunReport
-from tasks.report.task import conclude, report
+from tasks.report.task import conclude, report, score
 from tasks.transform.task import transform
-from tasks.upsert.task import upsert
+from tasks.upsert.task import recall, upsert
 
 WEEKLY: Final = Cron("0 22 * * 3", timezone="Europe/Paris")
 """Wednesday 22:00 on the clocks of France, summer and winter: 20:00Z and 21:00Z."""
@@ -49,8 +49,13 @@ def forecast_pipeline(
     """
     readings = extract(lake=lake, as_of=as_of, dry_run=dry_run)
     history = transform(readings)
+    scores = score(recall(history), history)
     forecasts = forecast(
-        history, horizon_days=horizon_days, series=series, deadline_minutes=deadline_minutes
+        history,
+        scored=scores,
+        horizon_days=horizon_days,
+        series=series,
+        deadline_minutes=deadline_minutes,
     )
     written = upsert(history, forecasts)
     return conclude(report(readings, history, forecasts, written))

@@ -111,7 +111,9 @@ class SeriesOutcome:
     Attributes:
         skill: 1 - MAE of the published method / MAE of the better naive, in the backtest.
         naive: name of the better naive.
-        coverage80: share of the backtest's truths inside the 80 % interval, leave-one-window-out.
+        coverage80: share of the backtest's truths inside the 80 % interval, leave-one-window-out,
+            before the correction.
+        correction80: what the published past made the half width be multiplied by; 1 is nothing.
         components: terms of the headline model by name, one value per point; their sum is its
             forecast, in its own scale (log(1 + x) for wind).
     """
@@ -133,6 +135,8 @@ class SeriesOutcome:
     windows: int = 0
     seconds: float = 0.0
     components: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    correction80: float | None = None
+    correction95: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ a failover would look like an outage.
 
 import ssl
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel, MongoClient
 from pymongo.database import Database
 from pymongo.errors import (
@@ -59,6 +60,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("series_id", ASCENDING), ("issue_at", DESCENDING)]),
     ],
     "forecast_runs": [IndexModel([("issue_at", DESCENDING)])],
+    "scores": [IndexModel([("series_id", ASCENDING), ("issue_at", DESCENDING)])],
     "migration_leases": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=3600)],
 }
 """2dsphere stands on `stations` alone: on every observation it costs three quarters of the speed
@@ -170,6 +172,16 @@ def connect(settings: Settings) -> Generator[MongoClient[Document], None, None]:
 def database(client: MongoClient[Document], settings: Settings) -> Database[Document]:
     """Give the project's database."""
     return client[settings.mongodb_database]
+
+
+@contextmanager
+def open_database(
+    settings: Settings, *, patience_s: float | None = None
+) -> Generator[Database[Document], None, None]:
+    """Do what `connect` does, and give the database; with `patience_s`, all of it in that time."""
+    bound = nullcontext() if patience_s is None else pymongo.timeout(patience_s)
+    with bound, connect(settings) as client:
+        yield database(client, settings)
 
 
 @retried

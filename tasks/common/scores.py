@@ -96,3 +96,7 @@ class Scored:
 
     scores: pl.DataFrame = field(default_factory=SCORES.to_frame)
     earlier: Earlier = field(default_factory=Earlier)
+
+
+UNSCORED: Final = Scored()
+"""Nothing was published before."""

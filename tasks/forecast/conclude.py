@@ -13,12 +13,19 @@ import polars as pl
 from tasks.common.accounts import SeriesOutcome
 from tasks.common.contracts import POINTS
 from tasks.common.results import Forecasted
+from tasks.common.scores import UNSCORED, Scored
 from tasks.forecast.backtest import Fit, cut_truth, cut_window, measure_naive_errors
 from tasks.forecast.circle import average_directions, turn_towards, wrap_turn
 from tasks.forecast.combine import combine, judge_backtest
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.fits import name_code
-from tasks.forecast.intervals import Scale, measure_radii, measure_scale
+from tasks.forecast.intervals import (
+    UNCHANGED,
+    Scale,
+    measure_corrections,
+    measure_radii,
+    measure_scale,
+)
 from tasks.forecast.members import choose_members, name_naives
 from tasks.forecast.outcome import (
     Windows,
@@ -39,7 +46,12 @@ WET_MM: Final = 1.0
 
 
 def conclude_forecast(
-    plans: Iterable[SeriesPlan], done: Iterable[Done], *, horizon: Horizon, asked: Asked
+    plans: Iterable[SeriesPlan],
+    done: Iterable[Done],
+    *,
+    horizon: Horizon,
+    asked: Asked,
+    scored: Scored = UNSCORED,
 ) -> Forecasted:
     """Bring all fits together: points sorted by series and time, one outcome per plan.
 
@@ -48,13 +60,15 @@ def conclude_forecast(
         done: every fit of theirs, in any order.
         horizon: what they were planned for.
         asked: horizon_days, series and deadline, as the operator gave them.
+        scored: how what was published before turned out; it corrects the intervals.
     """
     fits: dict[str, dict[int, dict[str, Fit]]] = {}
     counts: Counter[How] = Counter()
     for one in done:
         fits.setdefault(one.series_id, {}).setdefault(one.window, {})[one.member] = one.fit
         counts[one.how] += 1
-    ended = [_end_series(plan, fits.get(plan.series_id, {})) for plan in plans]
+    corrections = measure_corrections(scored.scores)
+    ended = [_end_series(plan, fits.get(plan.series_id, {}), corrections) for plan in plans]
     configuration = describe_configuration(horizon, asked)
     return Forecasted(
         as_of=horizon.as_of,
@@ -65,11 +79,14 @@ def conclude_forecast(
         seconds=0.0,
         pattern=str(asked.get("series", "*")),
         fits={str(how): count for how, count in sorted(counts.items())},
+        scored=scored,
         configuration=configuration,
     )
 
 
-def conclude_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, pl.DataFrame]:
+def conclude_series(
+    plan: SeriesPlan, windows: Windows, correction: Scale = UNCHANGED
+) -> tuple[SeriesOutcome, pl.DataFrame]:
     """Give the outcome of one series and its points; none when it is withheld."""
     if plan.withheld:
         return describe_withheld(plan, plan.withheld), POINTS.to_frame()
@@ -87,20 +104,24 @@ def conclude_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, 
         told = describe_members(windows, {}, {})
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
     scale = _compare_with_year(plan)
-    radii = measure_radii(judgement.errors, scale)
+    inner, outer = (by * again for by, again in zip(scale, correction, strict=True))
+    radii = measure_radii(judgement.errors, (inner, outer))
     points = _build_points(plan, average(ahead, judgement.weights), radii)
     if plan.kind == "rain":
         points = points.with_columns(probability=_tell_chance(plan, judgement.weights))
-    return describe_judged(plan, judgement, windows, scale=scale), points
+    told = describe_judged(plan, judgement, windows, scale=scale)
+    return replace(told, correction80=correction[0], correction95=correction[1]), points
 
 
-def _end_series(plan: SeriesPlan, windows: Windows) -> tuple[SeriesOutcome, pl.DataFrame]:
+def _end_series(
+    plan: SeriesPlan, windows: Windows, corrections: Mapping[str, Scale]
+) -> tuple[SeriesOutcome, pl.DataFrame]:
     """Conclude a series; one that cannot be concluded costs only itself."""
     try:
         # Sums differ in their last bit by their order, and workers finish in any.
         names = choose_members(plan.kind, plan.train.step)
         ordered = {w: {n: fits[n] for n in names if n in fits} for w, fits in windows.items()}
-        return conclude_series(plan, ordered)
+        return conclude_series(plan, ordered, corrections.get(plan.series_id, UNCHANGED))
     except MEMBER_ERRORS as error:
         reason = f"its forecast could not be concluded ({tell_failure(error)})"
         return describe_withheld(plan, reason), POINTS.to_frame()

@@ -22,6 +22,7 @@ from tasks.common.changes import Changes, Past
 from tasks.common.errors import is_worth_retrying
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
+from tasks.common.scores import UNSCORED, Scored
 from tasks.common.settings import Settings, load_settings
 from tasks.forecast.changes import count_causes, explain_changes, remake_points
 from tasks.forecast.conclude import conclude_forecast
@@ -43,6 +44,7 @@ retried_task = task(
 def forecast(
     transformed: Transformed,
     *,
+    scored: Scored = UNSCORED,
     horizon_days: int = 11,
     series: str = "*",
     deadline_minutes: float | None = None,
@@ -50,7 +52,8 @@ def forecast(
     """Forecast every series that can be, to the end of the day `horizon_days` after as_of.
 
     Every series ends with a status and a reason; one that fails never stops the others.
-    `series` is a pattern on series_id. The same input gives the same numbers on one machine.
+    `series` is a pattern on series_id. `scored` tells how what was published before turned out,
+    which corrects the intervals. The same input gives the same numbers on one machine.
 
     Raises:
         ConfigurationError: `series` matches none, or a Dask worker would make other numbers.
@@ -66,7 +69,7 @@ def forecast(
     )
     limit = started + 60 * (deadline_minutes or math.inf)
     done = _do_all(plans, store, settings, time_is_up=lambda: time.perf_counter() > limit)
-    made = conclude_forecast(plans, done, horizon=horizon, asked=asked)
+    made = conclude_forecast(plans, done, horizon=horizon, asked=asked, scored=scored)
     made = replace(made, seconds=time.perf_counter() - started)
     get_run_logger().info("Ended %s in %.1f s", _count_statuses(made), made.seconds)
     return made

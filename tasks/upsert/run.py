@@ -1,26 +1,32 @@
 """One run into MongoDB, in the order that keeps readers safe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 
 from pymongo.database import Database
 
-from tasks.common.accounts import WriteCounts, judge_run
+from tasks.common.accounts import SeriesOutcome, WriteCounts, judge_run
 from tasks.common.mongo import Document, ensure_indexes, locate_database
 from tasks.common.results import Forecasted, ProcessedFile, Transformed, Written
 from tasks.common.settings import Settings
 from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, forecast_documents
 from tasks.upsert.observations import load_observations
 from tasks.upsert.publish import name_run, publish_run
+from tasks.upsert.recall import write_scores
 from tasks.upsert.stations import write_stations
 
-WRITTEN_COLLECTIONS = ("stations", "observations", "forecasts", "forecast_runs", "current")
+WRITTEN_COLLECTIONS = (
+    *("stations", "observations", "scores"),
+    *("forecasts", "forecast_runs", "current"),
+)
 """What `Written.counts` tells of."""
 
 
 def plan_run(transformed: Transformed, forecasted: Forecasted) -> Written:
     """Name the run that would be written; nothing is."""
+    known = transformed.input_hash + _hash_corrections(forecasted.outcomes)
     return Written(
-        run_id=name_run(transformed.as_of, forecasted.config_hash, transformed.input_hash),
+        run_id=name_run(transformed.as_of, forecasted.config_hash, known),
         counts={name: WriteCounts() for name in WRITTEN_COLLECTIONS},
         published=False,
         previous_run_id=None,
@@ -36,7 +42,7 @@ def write_run(
     fetch: Callable[[ProcessedFile], bytes],
     settings: Settings,
 ) -> Written:
-    """Store stations, then observations, then the forecasts, and publish them.
+    """Store stations, observations and scores, then the forecasts, and publish them.
 
     Every step may be repeated, and a second time changes nothing.
 
@@ -50,6 +56,7 @@ def write_run(
     ensure_indexes(db)
     stations, moves = write_stations(db, transformed.stations, as_of=transformed.as_of)
     observations = load_observations(db, transformed.files, fetch)
+    scores = write_scores(db, forecasted.scored.scores, as_of=transformed.as_of)
     planned = plan_run(transformed, forecasted)
     publication = publish_run(
         db,
@@ -59,12 +66,27 @@ def write_run(
     )
     return Written(
         run_id=publication.run_id,
-        counts={"stations": stations, "observations": observations, **publication.counts},
+        counts={
+            "stations": stations,
+            "observations": observations,
+            "scores": scores,
+            **publication.counts,
+        },
         published=publication.published,
         previous_run_id=publication.previous_run_id,
         database=locate_database(settings),
         notes=(*moves, *publication.notes),
     )
+
+
+def _hash_corrections(outcomes: Iterable[SeriesOutcome]) -> str:
+    """Hash what earlier forecasts made of these intervals; nothing where they corrected none."""
+    told = [
+        (one.series_id, one.correction80, one.correction95)
+        for one in outcomes
+        if {one.correction80, one.correction95} - {None, 1.0}
+    ]
+    return sha256(repr(told).encode()).hexdigest() if told else ""
 
 
 def _describe_run(transformed: Transformed, forecasted: Forecasted, settings: Settings) -> Document:

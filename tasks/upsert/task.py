@@ -14,8 +14,10 @@ from tasks.common.migration import Account, Fetched, Plan
 from tasks.common.mongo import connect, database, ensure_indexes, locate_database
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed, Written
+from tasks.common.scores import Earlier
 from tasks.common.settings import load_settings
 from tasks.upsert.migration import load_batch, mark_known
+from tasks.upsert.recall import recall_earlier
 from tasks.upsert.run import plan_run, write_run
 from tasks.upsert.stations import write_stations
 
@@ -26,6 +28,18 @@ retried_task = task(
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@retried_task
+def recall(transformed: Transformed) -> Earlier:
+    """Give what readers were given before; nothing where a dry run has no MongoDB to ask."""
+    settings = load_settings()
+    if transformed.dry_run and settings.mongodb_uri is None:
+        return Earlier()
+    with connect(settings) as client:
+        earlier = recall_earlier(database(client, settings), as_of=transformed.as_of)
+    get_run_logger().info("Recalled %d earlier runs", len(earlier.runs))
+    return earlier
 
 
 @retried_task

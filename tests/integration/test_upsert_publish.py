@@ -76,7 +76,8 @@ def test_a_run_is_published_whole(mongo_database: Database[Document]):
     assert (written.run_id, written.previous_run_id) == ("2019-W45-fedcba09-ca9f1de0", None)
     assert (written.published, written.database) == (True, "mongodb://mongo-1:27017/forecast_2_0")
     assert {name: counts.inserted for name, counts in written.counts.items()} == {
-        "stations": 1, "observations": 2, "forecasts": 2, "forecast_runs": 1, "current": 1,
+        "stations": 1, "observations": 2, "scores": 0, "forecasts": 2, "forecast_runs": 1,
+        "current": 1,
     }  # fmt: skip
     assert read_current(mongo_database) == [6000.0] * 24
 

@@ -1,0 +1,111 @@
+"""What readers were given before, and how it turned out: one read, one written."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import polars as pl
+from pymongo.database import Database
+
+from tasks.common.accounts import WriteCounts
+from tasks.common.contracts import INSTANT, MARKET_ZONE, POINTS
+from tasks.common.mongo import Document, retried
+from tasks.common.scores import EARLIER, Earlier, EarlierRun
+from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, hash_document
+from tasks.upsert.write import write_documents
+
+RECALLED: Final = timedelta(weeks=12)
+"""How long before a run what was published counts."""
+
+_WHOLE: Final = {"state": "complete", "pattern": "*", "points": {"$gt": 0}}
+_ARRAYS: Final = ("value", "lower80", "upper80", "lower95", "upper95")
+_CORRECTIONS: Final = ("correction80", "correction95")
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@retried
+def recall_earlier(db: Database[Document], *, as_of: datetime) -> Earlier:
+    """Give the points that readers were given in the twelve weeks before an issue time.
+
+    One run a local day, that of the last issue time; where there are several of it, the one that
+    readers were given last, else the newest. Nothing issued at `as_of` or later is among them, so
+    a run that is repeated recalls the same.
+    """
+    before = cut_to_milliseconds(as_of.astimezone(UTC))
+    wanted = _WHOLE | {"issue_at": {"$lt": before, "$gte": before - RECALLED}}
+    by_day: dict[object, Document] = {}
+    for run in sorted(db["forecast_runs"].find(wanted), key=_rank):
+        by_day[run["issue_at"].astimezone(MARKET_ZONE).date()] = run
+    points, runs = [EARLIER.to_frame()], []
+    for run in by_day.values():
+        frame, versions = _read_points(db, run)
+        points.append(frame)
+        runs.append(_describe(run, versions))
+    return Earlier(pl.concat(points), tuple(runs))
+
+
+def _rank(run: Document) -> tuple[datetime, datetime, datetime]:
+    return run["issue_at"], run.get("published_at", _NEVER), run["completed_at"]
+
+
+def _read_points(db: Database[Document], run: Document) -> tuple[pl.DataFrame, Mapping[str, str]]:
+    """Give EARLIER of one run, and the libraries it was made with."""
+    wanted = dict.fromkeys(("series_id", "valid_at", "probability", "models"), 1)
+    wanted |= dict.fromkeys((*_ARRAYS, *_CORRECTIONS), 1)
+    found = db["forecasts"].find({"run_id": run["_id"], "valid_at": {"$ne": []}}, wanted)
+    documents = sorted(found, key=lambda document: document["series_id"])
+    lists = {name: [document[name] for document in documents] for name in _ARRAYS}
+    lists["at"] = [document["valid_at"] for document in documents]
+    lists["probability"] = [
+        document.get("probability", [None] * len(document["valid_at"])) for document in documents
+    ]
+    once = {"series_id": [document["series_id"] for document in documents]}
+    # Runs from before there was a correction carry none.
+    once |= {name: [document.get(name) or 1.0 for document in documents] for name in _CORRECTIONS}
+    types = {name: pl.List(POINTS[name]) if name in lists else EARLIER[name] for name in EARLIER}
+    schema = {name: types[name] for name in (*once, *lists)}
+    frame = pl.DataFrame(once | lists, schema=schema).explode(*lists)
+    issued = frame.with_columns(
+        run_id=pl.lit(run["_id"]), issue_at=pl.lit(run["issue_at"], dtype=INSTANT)
+    )
+    return issued.select(EARLIER.names()), next((d["models"] for d in documents), {})
+
+
+def _describe(run: Document, versions: Mapping[str, str]) -> EarlierRun:
+    told = ("issue_at", "horizon_end", "config_hash", "input_hash", "git_sha")
+    return EarlierRun(
+        run["_id"],
+        **{name: run[name] for name in told},
+        versions=versions,
+        configuration=run.get("configuration", {}),
+        sequence=run.get("sequence"),
+    )
+
+
+def write_scores(db: Database[Document], scores: pl.DataFrame, *, as_of: datetime) -> WriteCounts:
+    """Store SCORES, one document a series, issue time and bucket; the counts close.
+
+    A score stays as it is until its numbers change: hours that were still to come, or a history
+    that was restated. Of two the one of the later issue time (`as_of`) stays.
+    """
+    documents = {document["_id"]: document for document in _list_scores(scores, as_of)}
+    stored = _read_hashes(db, list(documents))
+    changed = [one for key, one in documents.items() if stored.get(key) != one["hash"]]
+    same = len(documents) - len(changed)
+    return write_documents(db["scores"], changed) + WriteCounts(received=same, unchanged=same)
+
+
+@retried
+def _read_hashes(db: Database[Document], keys: list[str]) -> dict[str, str]:
+    found = db["scores"].find({"_id": {"$in": keys}}, {"hash": 1})
+    return {document["_id"]: document["hash"] for document in found}
+
+
+def _list_scores(scores: pl.DataFrame, as_of: datetime) -> Iterator[Document]:
+    rev = f"{as_of.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
+    named = scores.with_columns(pl.col("bucket").cast(pl.String))
+    for row in named.iter_rows(named=True):
+        content = row | {"schema_version": SCHEMA_VERSION}
+        key = f"{row['series_id']}|{row['issue_at']:%Y-%m-%dT%H:%M:%SZ}|{row['bucket']}"
+        told = {"hash": hash_document(content), "rev": rev, "as_of": cut_to_milliseconds(as_of)}
+        yield {"_id": key} | content | told
