@@ -12,11 +12,13 @@ from tasks.common.errors import TerminalError, is_worth_retrying
 from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed, Written
+from tasks.common.scores import Earlier, Scored
 from tasks.common.settings import load_settings
 from tasks.report.archive import archive_migration, archive_report
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport, summarise_migration
 from tasks.report.render import fence, render_markdown, tabulate_for_prefect
+from tasks.report.scorecard import score_earlier
 from tasks.report.statement import describe_migration, tabulate_objects
 from tasks.report.summary import summarise_run
 
@@ -27,6 +29,15 @@ retried_task = task(
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,
 )
+
+
+@task(cache_policy=NO_CACHE)
+def score(earlier: Earlier, transformed: Transformed) -> Scored:
+    """Hold what readers were given before against what has happened since."""
+    scored = score_earlier(earlier, transformed)
+    counts = scored.scores.height, scored.scores["series_id"].n_unique()
+    get_run_logger().info("%d scores of %d series", *counts)
+    return scored
 
 
 @retried_task
