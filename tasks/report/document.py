@@ -81,6 +81,10 @@ class Series(_Document):
     skill: float | None = Field(description="1 - mae / naive_mae over the backtest.")
     coverage80: float | None
     coverage95: float | None
+    correction80: float | None = Field(
+        description="What the published past made the interval's half width be multiplied by."
+    )
+    correction95: float | None
     trained_from: datetime | None
     trained_to: datetime | None
     trained_rows: int
@@ -105,6 +109,36 @@ class DemandDay(_Document):
     minimum_mw: float
     maximum_mw: float
     energy_mwh: float
+
+
+class Figures(_Document):
+    """How good a forecast turned out, in the series' unit or as shares from 0 to 1; mean values."""
+
+    mae: float
+    wmape: float | None = Field(description="Sum of errors over sum of values; null: no origin.")
+    mase: float | None = Field(description="mae over that of a copy of the day before.")
+    bias: float = Field(description="Forecast - truth: above 0 is too high.")
+    pinball: float
+    coverage80: float
+    coverage95: float
+    uncorrected80: float = Field(description="coverage80 of the interval without correction.")
+    uncorrected95: float
+    width80: float
+    width95: float
+
+
+class Score(_Document):
+    """What readers were given for one series so far ahead, against what has happened since."""
+
+    series_id: str
+    unit: str
+    bucket: str = Field(description="Local days after the issue: D+1, D+2, D+3-7 or next week.")
+    issue_at: datetime = Field(description="The latest issue time that can be told.")
+    run_id: str
+    points: int = Field(description="Steps of it that were measured.")
+    latest: Figures
+    issues: int = Field(description="Issue times of the last twelve weeks that can be told.")
+    mean: Figures = Field(description="Mean over these issue times.")
 
 
 class Collection(_Document):
@@ -150,6 +184,7 @@ class RunReport(_Document):
     forecast_seconds: float
     series: list[Series] = Field(description="Troubled series first, then fallbacks, then by name.")
     demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
+    scorecard: list[Score] = Field(description="By series and bucket, nearest bucket first.")
     mongodb: Publication
 
 

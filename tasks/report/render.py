@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.common.contracts import MARKET_ZONE
+from tasks.report import outturn
 from tasks.report.document import Collection, RunReport, Series
 
 STATE_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
@@ -21,6 +22,11 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     ]
     if report.demand_next_week:
         parts += [Text("\nDemand, next ISO week (local days)"), _tabulate_demand(report)]
+    if report.scorecard:
+        parts += [
+            Text("\nThe last weeks' forecasts against what happened"),
+            _tabulate_scores(report),
+        ]
     parts += [Text("\nSeries, troubled ones first"), _tabulate_series(report.series[:rows])]
     if len(report.series) > rows:
         parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
@@ -33,6 +39,9 @@ def render_markdown(report: RunReport) -> str:
     lines += [f"- {fence(line)}" for line in _describe_lines(report)]
     if report.demand_next_week:
         lines += ["", "## Demand, next ISO week", "", *_write_demand(report)]
+    if report.scorecard:
+        lines += ["", "## The last weeks' forecasts against what happened", ""]
+        lines += _write_scores(report)
     lines += ["", "## Series", "", *_write_series(report.series[:60])]
     if report.input.problems:
         lines += ["", "## Rejected", "", "| object | rejected | why |", "|---|---|---|"]
@@ -166,6 +175,23 @@ def _write_demand(report: RunReport) -> Iterator[str]:
             f"| {fence(day.series_id)} | {day.on:%a %Y-%m-%d} | {day.minimum_mw:,.0f} "
             f"| {day.maximum_mw:,.0f} | {day.energy_mwh:,.0f} |"
         )
+
+
+def _tabulate_scores(report: RunReport, rows: int = 12) -> Table:
+    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
+    for header in outturn.HEADERS:
+        is_name = header == "series"
+        table.add_column(header, justify="left" if is_name else "right", no_wrap=not is_name)
+    for cells in outturn.list_outturns(report.scorecard)[:rows]:
+        table.add_row(*map(inert_text, cells))
+    return table
+
+
+def _write_scores(report: RunReport, rows: int = 60) -> Iterator[str]:
+    yield "| " + " | ".join(outturn.HEADERS) + " |"
+    yield "|---" + "|--:" * (len(outturn.HEADERS) - 1) + "|"
+    for first, *rest in outturn.list_outturns(report.scorecard)[:rows]:
+        yield f"| {fence(first)} | " + " | ".join(rest) + " |"
 
 
 def _write_series(series: Iterable[Series]) -> Iterator[str]:

@@ -21,11 +21,13 @@ from tasks.common.settings import Settings, redact_uri
 from tasks.report.document import (
     Collection,
     DemandDay,
+    Figures,
     Input,
     Problem,
     Publication,
     Records,
     RunReport,
+    Score,
     Series,
     SeriesMember,
 )
@@ -59,6 +61,7 @@ def summarise_run(
         forecast_seconds=forecasted.seconds,
         series=_describe_series(transformed.series, forecasted.outcomes),
         demand_next_week=_sum_demand_days(forecasted, transformed.series),
+        scorecard=_list_scores(forecasted, transformed.series),
         mongodb=_describe_publication(written),
     )
 
@@ -136,6 +139,29 @@ def _sum_demand_days(forecasted: Forecasted, series: pl.DataFrame) -> list[Deman
         .sort("series_id", "on")
     )
     return [DemandDay.model_validate(row) for row in days.iter_rows(named=True)]
+
+
+def _list_scores(forecasted: Forecasted, series: pl.DataFrame) -> list[Score]:
+    """Give the latest score and the mean of all, by series of the run and bucket."""
+    units = dict(series.select("series_id", "unit").iter_rows())
+    wanted = pl.col("series_id").is_in([outcome.series_id for outcome in forecasted.outcomes])
+    scores = forecasted.scored.scores.filter(wanted)
+    by_bucket = scores.sort("series_id", "bucket", "issue_at").partition_by("series_id", "bucket")
+    return [_tell_score(own, units[own["series_id"][0]]) for own in by_bucket]
+
+
+def _tell_score(own: pl.DataFrame, unit: str) -> Score:
+    """Tell the scores of one series and bucket, by issue time."""
+    last = own.row(-1, named=True)
+    metrics = list(Figures.model_fields)
+    mean = own.select(pl.col(metrics).mean()).row(0, named=True)
+    return Score(
+        **{name: last[name] for name in ("series_id", "bucket", "issue_at", "run_id", "points")},
+        unit=unit,
+        latest=Figures.model_validate({name: last[name] for name in metrics}),
+        issues=own.height,
+        mean=Figures.model_validate(mean),
+    )
 
 
 def _describe_publication(written: Written) -> Publication:

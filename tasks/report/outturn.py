@@ -1,0 +1,45 @@
+"""The last weeks' forecasts against what happened, in cells: one row per series."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from tasks.report.document import Figures, Score
+
+BUCKETS: Final = ("D+1", "D+2", "D+3-7", "next week")
+HEADERS: Final = ("series", *BUCKETS, "its mean", "80/95")
+"""Errors of the latest forecast of each bucket; mean error and coverage of the farthest one."""
+
+
+def list_outturns(scorecard: Sequence[Score]) -> list[tuple[str, ...]]:
+    """Give the cells of the table, demand first, then the worst against a copy of the day before.
+
+    An error of demand is a share of what was measured, every other in the unit of its series.
+    The last two cells tell of the farthest bucket that is known: its mean error and coverage over
+    all issue times.
+    """
+    by_series: dict[str, dict[str, Score]] = {}
+    for score in scorecard:
+        by_series.setdefault(score.series_id, {})[score.bucket] = score
+    return [_list_cells(told) for told in sorted(by_series.values(), key=_rank)]
+
+
+def _find_farthest(told: dict[str, Score]) -> Score:
+    return next(told[bucket] for bucket in reversed(BUCKETS) if bucket in told)
+
+
+def _rank(told: dict[str, Score]) -> tuple[bool, float, str]:
+    far = _find_farthest(told)
+    return far.unit != "MW", -(far.mean.mase or 0.0), far.series_id
+
+
+def _list_cells(told: dict[str, Score]) -> tuple[str, ...]:
+    far = _find_farthest(told)
+    errors = (_tell_error(told[one].latest, far.unit) if one in told else "-" for one in BUCKETS)
+    covered = f"{far.mean.coverage80:.0%}/{far.mean.coverage95:.0%}"
+    return far.series_id, *errors, _tell_error(far.mean, far.unit), covered
+
+
+def _tell_error(figures: Figures, unit: str) -> str:
+    if unit == "MW" and figures.wmape is not None:
+        return f"{figures.wmape:.1%}"
+    return f"{figures.mae:.3g} {unit}"
