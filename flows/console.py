@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 
 from deployments.local.ground import prepared_ground
 from flows.forecast import WEEKLY, forecast_pipeline
+from flows.reading import add_commands
 from flows.terminal import check_json, parse_instant, run_command, run_here, say, show_outcome
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings, load_settings
@@ -24,6 +25,7 @@ app = App(
     help="Forecast every series eleven days ahead and publish the run to MongoDB. "
     "With nothing configured: an embedded MongoDB and a demo lake under ./.local.",
 )
+add_commands(app)
 
 
 @app.default

@@ -10,6 +10,7 @@ from typing import Final
 
 from deployments.local.demo import fill_lake, find_last_wednesday, read_demo
 from deployments.local.mongod import running_mongod
+from tasks.common.errors import ConfigurationError
 from tasks.common.settings import Settings, runs_on_ecs
 
 LOCAL: Final = Path(".local")
@@ -29,6 +30,26 @@ def prepared_ground(
     needs_database = settings.mongodb_uri is None and not dry_run
     with _serving_mongodb(lake, say) if needs_database else nullcontext():
         yield demo_ends
+
+
+@contextmanager
+def stored_ground(
+    settings: Settings, lake: str | None, *, say: Callable[[str], None]
+) -> Generator[None]:
+    """Serve what an earlier run stored, to be read: the embedded MongoDB if nothing is configured.
+
+    Raises:
+        ConfigurationError: nothing is configured, and nothing was ever run here.
+    """
+    folder = LOCAL / _name_database(lake)
+    if settings.mongodb_uri is None and not (folder / "data").is_dir():
+        msg = (
+            f"MONGODB_URI is not set, and no embedded MongoDB is in {folder}: run "
+            "`python -m flows.forecast` here first, or name the replica set in MONGODB_URI."
+        )
+        raise ConfigurationError(msg)
+    with _serving_mongodb(lake, say) if settings.mongodb_uri is None else nullcontext():
+        yield
 
 
 @contextmanager

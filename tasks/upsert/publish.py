@@ -72,7 +72,7 @@ def publish_run(
     run_id, is_new = _claim_run(db, name, run)
     named = [_name_forecast(run_id, document) for document in forecasts]
     counts = {"forecasts": write_documents(db["forecasts"], named)}
-    _verify_forecasts(db, run_id, run)
+    verify_forecasts(db, run_id, run)
     completed = _complete_run(db, run_id)
     counts["forecast_runs"] = _count_one("inserted" if is_new else completed)
     notes = [] if run_id == name else [_tell_edition(name, run_id)]
@@ -116,7 +116,7 @@ def _claim_run(db: Database[Document], name: str, run: Document) -> tuple[str, b
 
 
 @retried
-def _verify_forecasts(db: Database[Document], run_id: str, run: Document) -> None:
+def verify_forecasts(db: Database[Document], run_id: str, run: Document) -> None:
     """Read the run back and hold it against what was to be written."""
     found = [hash_document(document) for document in db["forecasts"].find({"run_id": run_id})]
     if (len(found), sum_hashes(found)) != (run["series"], run["checksum"]):

@@ -1,0 +1,203 @@
+"""Commands that read what was published, and `rollback`: data on stdout, remarks on stderr.
+
+Exit codes: 0; 3 a series is stale or withheld; 1 there is nothing to read; 2 wrong usage.
+"""
+
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from cyclopts import App
+from rich.console import Console, RenderableType
+
+from deployments.local.ground import stored_ground
+from flows.terminal import parse_instant, say
+from tasks.common.accounts import EXIT_CODES
+from tasks.common.errors import ConfigurationError
+from tasks.common.mongo import open_database
+from tasks.common.settings import Settings, load_settings
+from tasks.report.reading import plain, render_explanation, render_forecasts, tell_instant
+from tasks.upsert.explanation import explain_forecast
+from tasks.upsert.reading import describe_forecasts, find_forecasts, find_run, frame_forecasts
+from tasks.upsert.rollback import RolledBack, roll_back
+
+_SHOWN = 10
+
+
+def add_commands(app: App) -> None:
+    """Put the commands of this module on a command line."""
+    for command in (latest, explain, rollback):
+        app.command(command)
+
+
+def latest(
+    series: str,
+    *,
+    as_of: str | None = None,
+    format: Literal["table", "csv", "json", "parquet"] = "table",  # noqa: A002 - the option
+    output: Path | None = None,
+    lake: str | None = None,
+) -> int:
+    """Print the forecast of a series that readers are given, through the pointer.
+
+    Examples: `python -m flows.forecast latest rte:32:electricity_demand`;
+    `python -m flows.forecast latest 'rte:*' --format csv --output demand.csv`
+
+    Args:
+        series: A series id, or a pattern such as 'rte:*'.
+        as_of: What readers were given at this instant, ISO with its offset.
+        format: A table to look at; or csv, json, parquet, with instants in UTC.
+        output: Write to this file; default standard output.
+        lake: The --lake of the run, where the embedded MongoDB keeps one database for each.
+    """
+    check_output(output, format)
+    instant = None if as_of is None else parse_instant(as_of)
+    with _settled(lake) as settings, open_database(settings) as db:
+        shown = find_run(db, instant)
+        found = find_forecasts(db, shown.run["_id"], series)
+    if format == "table":
+        write_text(render_forecasts(shown.run, found), output)
+    else:
+        encode = {"csv": _encode_csv, "json": _encode_json, "parquet": _encode_parquet}[format]
+        write_bytes(encode(shown.run, found), output)
+    if shown.remark:
+        say(shown.remark)
+    elif instant is None and shown.run["horizon_end"] <= datetime.now(UTC):
+        say(f"It ended {tell_instant(shown.run['horizon_end'])}: nothing newer was published.")
+    return _remark_trouble(found)
+
+
+def explain(
+    series: str,
+    *,
+    at: str | None = None,
+    as_of: str | None = None,
+    format: Literal["table", "json"] = "table",  # noqa: A002 - the option
+    lake: str | None = None,
+) -> int:
+    """Print how the forecast of a series came about, and one value with Prophet's terms.
+
+    Args:
+        series: A series id, or a pattern that only one matches.
+        at: Take the value of this instant apart, ISO with its offset.
+        as_of: Of the run that readers were given at this instant.
+        format: A table to look at, or json.
+        lake: The --lake of the run, where the embedded MongoDB keeps one database for each.
+    """
+    instant = None if at is None else parse_instant(at, option="--at")
+    then = None if as_of is None else parse_instant(as_of)
+    with _settled(lake) as settings, open_database(settings) as db:
+        shown = find_run(db, then)
+        found = find_forecasts(db, shown.run["_id"], series, whole=True)
+    if len(found) > 1:
+        names = ", ".join(one["series_id"] for one in found[:3])
+        msg = f"{series!r} matches {len(found)} series ({names}, ...): name one of them."
+        raise ConfigurationError(msg)
+    told = explain_forecast(shown.run, found[0], instant)
+    if format == "json":
+        write_bytes(_dump(told), None)
+    else:
+        write_text(render_explanation(told), None)
+    if shown.remark:
+        say(shown.remark)
+    return _remark_trouble(found)
+
+
+def rollback(*, to: str | None = None, lake: str | None = None) -> int:
+    """Give readers an earlier run again, and say what they see now.
+
+    Args:
+        to: The run, as `forecast_runs` names it; default the one before.
+        lake: The --lake of the run, where the embedded MongoDB keeps one database for each.
+    """
+    with _settled(lake) as settings, open_database(settings) as db:
+        done = roll_back(db, to)
+    sys.stdout.write(_tell_rollback(done) + "\n")
+    return 0
+
+
+def _tell_rollback(done: RolledBack) -> str:
+    run, before = done.run, done.before
+    holds = f"{run['series']} series until {tell_instant(run['horizon_end'])}"
+    now = f"run {run['_id']}, issued {tell_instant(run['issue_at'])}: {holds}"
+    if before["run_id"] == run["_id"]:
+        return f"Nothing was done: readers are given {now} already."
+    said = [
+        f"Rolled back: readers are given {now}.",
+        f"Before, it was run {before['run_id']}, issued {tell_instant(before['issue_at'])}.",
+    ]
+    if done.withdrawn:
+        again = f"`rollback --to {done.withdrawn[-1]}`"
+        names = ", ".join(done.withdrawn)
+        said.append(f"Withdrawn, even if repeated: {names}; {again} gives it to readers again.")
+    return "\n".join([*said, "The next run with other numbers is published as ever."])
+
+
+@contextmanager
+def _settled(lake: str | None) -> Generator[Settings]:
+    with stored_ground(load_settings(), lake, say=say):
+        yield load_settings()  # names the embedded MongoDB by now
+
+
+def _remark_trouble(found: Sequence[dict[str, Any]]) -> int:
+    """Say which series are stale or withheld, and give the exit code."""
+    troubled = [one for one in found if one["status"] in ("stale", "withheld")]
+    for one in troubled[:_SHOWN]:
+        say(plain(f"{one['series_id']}: {one['reason']}"))
+    if len(troubled) > _SHOWN:
+        say(f"... and {len(troubled) - _SHOWN} more are stale or withheld.")
+    return EXIT_CODES["DEGRADED"] if troubled else 0
+
+
+def _encode_csv(_run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
+    return frame_forecasts(found).write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ").encode()
+
+
+def _encode_parquet(_run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
+    buffer = BytesIO()
+    frame_forecasts(found).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _encode_json(run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
+    return _dump(describe_forecasts(run, found))
+
+
+def _dump(document: dict[str, Any]) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n"
+
+
+def check_output(output: Path | None, format: str) -> None:  # noqa: A002 - the option
+    """Refuse a file without a folder, and bytes for a terminal.
+
+    Raises:
+        ConfigurationError: the one or the other.
+    """
+    if output is not None and not output.parent.is_dir():
+        msg = f"--output is {str(output)!r}: there is no folder {str(output.parent)!r}, make it."
+        raise ConfigurationError(msg)
+    if output is None and format == "parquet" and sys.stdout.isatty():
+        raise ConfigurationError("Parquet is not for a terminal: name a file with --output.")
+
+
+def write_text(told: RenderableType, output: Path | None) -> None:
+    """Print for people, 100 columns wide unless a terminal says otherwise."""
+    if output is not None:
+        with output.open("w") as file:
+            Console(file=file, width=100).print(told)
+    else:
+        Console(width=None if sys.stdout.isatty() else 100).print(told)
+
+
+def write_bytes(body: bytes, output: Path | None) -> None:
+    """Write for machines: nothing else ever stands there."""
+    if output is not None:
+        output.write_bytes(body)
+    else:
+        sys.stdout.buffer.write(body)
+        sys.stdout.flush()

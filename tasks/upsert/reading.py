@@ -1,0 +1,164 @@
+"""Reading what was published: which run, which series, and how their numbers came about.
+
+Nothing that a person types becomes part of a query but as a value to be equal to: patterns are
+matched here, never by the server.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+import polars as pl
+from pymongo import DESCENDING
+from pymongo.database import Database
+
+from tasks.common.contracts import INSTANT, POINTS
+from tasks.common.errors import ConfigurationError, TerminalError
+from tasks.common.mongo import Document
+from tasks.upsert.pointer import read_pointer
+
+QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
+FRAME: Final = pl.Schema(
+    {
+        **POINTS,
+        "unit": pl.String,
+        "status": pl.String,
+        "run_id": pl.String,
+        "issue_at": INSTANT,
+        "licence": pl.String,
+    }
+)
+"""What files hold: one row per series and step, sorted by both; `at` is the step's start, UTC."""
+
+_WHOLE: Final = {"state": "complete", "pattern": "*", "points": {"$gt": 0}}
+
+
+class Shown(NamedTuple):
+    """A run that readers are or were given; `remark` tells when they could not have seen it."""
+
+    run: Document
+    remark: str | None = None
+
+
+def find_run(db: Database[Document], as_of: datetime | None = None) -> Shown:
+    """Find the run that readers are given, or were given at an instant.
+
+    Before the first run was published at all, when past weeks were computed afterwards, it is
+    the whole run that was issued last before that instant; the remark says so.
+
+    Raises:
+        TerminalError: there is none.
+    """
+    pointer = read_pointer(db)
+    turns = pointer.get("turns", [])
+    given = [turn["run_id"] for turn in turns if as_of and turn["at"] <= as_of]
+    if as_of is None or given:
+        run_id = given[-1] if given else pointer.get("run_id")
+        run = db["forecast_runs"].find_one({"_id": run_id})
+        if run is None:
+            told = f"run {run_id} is no longer stored" if run_id else "nothing was published yet"
+            msg = f"There is no forecast to read in {db.name}: {told}; run the pipeline first."
+            raise TerminalError(msg)
+        return Shown(run)
+    newest = [("issue_at", DESCENDING), ("published_at", DESCENDING), ("completed_at", DESCENDING)]
+    run = db["forecast_runs"].find_one(_WHOLE | {"issue_at": {"$lte": as_of}}, sort=newest)
+    if run is None:
+        msg = (
+            f"No run was published or issued by {as_of:%Y-%m-%d %H:%M %Z}: name a later instant, "
+            "or compute that week with --as-of."
+        )
+        raise TerminalError(msg)
+    return Shown(run, _tell_afterwards(run, as_of, turns))
+
+
+def _tell_afterwards(run: Document, as_of: datetime, turns: Sequence[Document]) -> str:
+    first = f"the first run was published {turns[0]['at']:%Y-%m-%d %H:%M}Z" if turns else "none was"
+    return (
+        f"At {as_of:%Y-%m-%d %H:%M %Z} readers were given nothing ({first}): this is run "
+        f"{run['_id']}, issued {run['issue_at']:%Y-%m-%d %H:%M}Z and computed "
+        f"{run['completed_at']:%Y-%m-%d %H:%M}Z."
+    )
+
+
+def find_newest(db: Database[Document]) -> Document | None:
+    """Give the whole run that was issued last, whatever the pointer says."""
+    newest = [("issue_at", DESCENDING), ("completed_at", DESCENDING)]
+    return db["forecast_runs"].find_one(_WHOLE, sort=newest)
+
+
+def find_forecasts(
+    db: Database[Document], run_id: str, series: str, *, whole: bool = False
+) -> list[Document]:
+    """Give the forecasts of a run whose series have this name or match this pattern, by series.
+
+    Args:
+        db: holds `forecasts`.
+        run_id: a stored run.
+        series: a series id, or a pattern such as 'rte:*'; a name goes before a pattern.
+        whole: with members and components, which readers of values do not need.
+
+    Raises:
+        ConfigurationError: no series of the run matches; names those that come near.
+    """
+    named = db["forecasts"].find({"run_id": run_id}, {"_id": 0, "series_id": 1})
+    known = sorted(one["series_id"] for one in named)
+    wanted = [series] if series in known else [id_ for id_ in known if fnmatchcase(id_, series)]
+    if not wanted:
+        msg = (
+            f"No series of run {run_id} is or matches {series!r}: {suggest(series, known)}; "
+            "'*' gives all."
+        )
+        raise ConfigurationError(msg)
+    left_out = None if whole else {"components": 0, "members": 0}
+    query = {"run_id": run_id, "series_id": {"$in": wanted}}
+    return list(db["forecasts"].find(query, left_out).sort("series_id"))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Give the known names that come near one, in words."""
+    known = list(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5) or known[:3]
+    return f"did you mean {', '.join(near)}" if near else "there are none"
+
+
+def frame_forecasts(documents: Iterable[Document]) -> pl.DataFrame:
+    """Give FRAME of forecasts; a withheld series has no row."""
+    frames = [FRAME.to_frame()]
+    for document in documents:
+        columns = {name: document[name] for name in QUANTILES}
+        columns |= {"at": document["valid_at"], "probability": document.get("probability")}
+        facts = {name: document.get(name) for name in FRAME if name not in POINTS}
+        rows = pl.DataFrame(columns, schema_overrides={"at": INSTANT}).with_columns(
+            pl.lit(document["series_id"]).alias("series_id"),
+            *(pl.lit(value, FRAME[name]).alias(name) for name, value in facts.items()),
+        )
+        frames.append(rows.select(FRAME.names()).cast(dict(FRAME)))
+    return pl.concat(frames)
+
+
+def describe_forecasts(run: Document, documents: Iterable[Document]) -> Document:
+    """Give a run and its forecasts as one document for JSON: one entry a series, one a point."""
+    facts = ("verdict", "issue_at", "horizon_end", "published_at")
+    words = ("series_id", "variable", "unit", "step_minutes", "licence", "status", "reason")
+    series = []
+    for document in documents:
+        columns = {"at": document["valid_at"]} | {name: document[name] for name in QUANTILES}
+        if "probability" in document:
+            columns["probability"] = document["probability"]
+        points = [
+            dict(zip(columns, point, strict=True)) for point in zip(*columns.values(), strict=True)
+        ]
+        series.append({name: document.get(name) for name in words} | {"points": points})
+    told = {"run_id": run["_id"]} | {name: run.get(name) for name in facts}
+    return told | {"series": series}
+
+
+def list_troubled(db: Database[Document], run_id: str) -> Mapping[str, list[str]]:
+    """Give the series of a run that are stale or withheld, by that word."""
+    query = {"run_id": run_id, "status": {"$in": ["stale", "withheld"]}}
+    found: dict[str, list[str]] = {"stale": [], "withheld": []}
+    for one in db["forecasts"].find(query, {"series_id": 1, "status": 1}).sort("series_id"):
+        found[one["status"]].append(one["series_id"])
+    return found
