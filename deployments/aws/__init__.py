@@ -1,0 +1,1 @@
+"""MongoDB on ECS: keys, users, rolling restarts and metrics of the members Terraform makes."""
