@@ -39,6 +39,7 @@ def give_transformed(tally: Tally | None = None, week: Tally | None = None) -> T
     series = pl.DataFrame(
         {
             "series_id": [DEMAND, HOSTILE],
+            "station_id": ["rte:32", "evil:<script>|`"],
             "variable": ["electricity_demand", "air_temperature"],
             "unit": ["MW", "degC"],
             "step_minutes": [60, 60],
@@ -50,6 +51,7 @@ def give_transformed(tally: Tally | None = None, week: Tally | None = None) -> T
             "freshness_h": [1.0, 720.0],
             "suspect": [0, 1],
             "failed": [0, 0],
+            "licence": ["RTE, Licence Ouverte", "<i>none</i>"],
         }
     )
     return Transformed(
@@ -57,7 +59,9 @@ def give_transformed(tally: Tally | None = None, week: Tally | None = None) -> T
         history=pl.DataFrame(schema=HISTORY),
         series=series,
         gaps=pl.DataFrame(),
-        stations=pl.DataFrame(),
+        stations=pl.DataFrame(
+            {"station_id": ["rte:32", "evil:<script>|`"], "name": ["Hauts-de-France", None]}
+        ),
         files=(),
         manifest_key="m",
         tally=counts,

@@ -1,0 +1,167 @@
+"""One run as one HTML file: no script, no reference to anywhere else, readable on paper.
+
+Pure: equal results give equal bytes. Names from outside reach the page only through jinja2's
+autoescape or great-tables' own; charts hold none but their escaped titles.
+"""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from pathlib import Path, PurePosixPath
+from statistics import median
+from typing import Final, NamedTuple
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from tasks.common.results import Forecasted, Transformed
+from tasks.report import tables
+from tasks.report.charts import draw_trend
+from tasks.report.document import RunReport
+from tasks.report.gallery import Gallery, Group, draw_demand, hang_groups, label, open_gallery
+from tasks.report.render import describe_counts, join_counts
+
+_MOST_ROWS: Final = 500
+_FOLDER: Final = Path(__file__).parent
+
+EUR_PER_VCPU_HOUR: Final = (0.04048 + 2 * 0.004445) * 1.2 * 0.92
+"""Fargate, Linux x86, us-east-1, 1 April 2026: 0.04048 USD a vCPU-hour and 0.004445 USD a GB-hour,
+2 GB a vCPU; Paris taken as 1.2 times that, a dollar as 0.92 EUR (docs/how-to/scale-out.md)."""
+
+
+class Tile(NamedTuple):
+    """A figure that stands at the top: what, how much, and what to know of it."""
+
+    name: str
+    figure: str
+    note: str
+
+
+def render_page(report: RunReport, transformed: Transformed, forecasted: Forecasted) -> str:
+    """Give the page of a run, whatever became of it; at most 80 charts and 500 rows of series."""
+    gallery = open_gallery(report, transformed, forecasted)
+    groups = hang_groups(gallery)
+    vcpu_seconds = sum(one.seconds for one in report.series)
+    return _open_template().render(
+        report=report,
+        issued_utc=f"{report.issue_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        tiles=list(_list_tiles(report)),
+        demand_charts=list(draw_demand(gallery)),
+        demand_table=tables.tabulate_demand(report.demand_next_week, gallery.places),
+        scores_table=_tabulate_scores(forecasted.scored.scores, transformed.series),
+        groups=groups,
+        shown=sum(len(group.cards) for group in groups),
+        series_table=_tabulate_series(gallery, groups),
+        most_rows=_MOST_ROWS,
+        problems_table=tables.tabulate_problems(report.input.problems),
+        quarantine=_find_quarantine(report),
+        commands=_give_commands(report),
+        vcpu_seconds=vcpu_seconds,
+        eur=vcpu_seconds / 3600 * EUR_PER_VCPU_HOUR,
+        licences=_list_licences(transformed),
+    )
+
+
+def _open_template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": tables.figure,
+        "percent": tables.percent,
+        "age": tables.age,
+        "moment": tables.moment,
+        "badge": tables.badge,
+        "counts": join_counts,
+        "written": describe_counts,
+        "capitalise": _capitalise,
+    }
+    return environment.get_template("page.html.j2")
+
+
+def _capitalise(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _list_tiles(report: RunReport) -> Iterator[Tile]:
+    if days := report.demand_next_week:
+        peak = max(days, key=lambda day: day.maximum_mw)
+        yield Tile("Peak next week", f"{peak.maximum_mw:,.0f} MW", f"on {peak.on:%a %d %b}")
+        energy = sum(day.energy_mwh for day in days) / 1000
+        yield Tile("Energy next week", f"{energy:,.0f} GWh", f"{len(days)} local days")
+    statuses = [one.status for one in report.series]
+    yield Tile("Series", f"{len(statuses):,}", join_counts(Counter(map(str, statuses))) or "none")
+    if skills := [one.skill for one in report.series if one.skill is not None]:
+        yield Tile("Skill, median", tables.percent(median(skills)), "over the better naive")
+    ages = [one.freshness_h for one in report.series if one.freshness_h is not None]
+    if ages:
+        yield Tile("Oldest data", tables.age(max(ages)), "at the issue time")
+    records = report.input.records
+    lost = sum(records.rejected.values())
+    yield Tile("Records rejected", f"{lost:,}", f"of {records.read:,} read")
+
+
+def _tabulate_series(gallery: Gallery, groups: list[Group]) -> Markup:
+    """Give the table of series, each linked to its chart where there is one."""
+    anchors = {card.series.series_id: card.anchor for group in groups for card in group.cards}
+    listed = gallery.report.series[:_MOST_ROWS]
+    names = {
+        one.series_id: _name_series(gallery.places[one.series_id], label(one.variable), anchor)
+        for one in listed
+        for anchor in [anchors.get(one.series_id)]
+    }
+    return tables.tabulate_series(listed, names)
+
+
+def _name_series(place: str, variable: str, anchor: str | None) -> Markup:
+    name = Markup("<bdi>{}</bdi> <small>{}</small>").format(place, variable)
+    return Markup('<a href="#{}">{}</a>').format(anchor, name) if anchor else name
+
+
+def _tabulate_scores(scores: pl.DataFrame, series: pl.DataFrame) -> Markup | None:
+    """Give the newest scores of demand by lead bucket, of weather over the next seven days."""
+    weekly = tables.pool_scores(scores, series)
+    if weekly.is_empty():
+        return None
+    newest, trends = [], []
+    for (variable, _), weeks in weekly.group_by("variable", "lead", maintain_order=True):
+        newest.append(weeks.tail(1).with_columns(variable=pl.lit(label(str(variable)))))
+        told = f"MASE of {weeks.height} issue times, the newest {tables.figure(weeks['mase'][-1])}"
+        trends.append(Markup(draw_trend(weeks["mase"].to_list(), title=told)))  # noqa: S704
+    return tables.tabulate_scores(pl.concat(newest), trends)
+
+
+def _find_quarantine(report: RunReport) -> str | None:
+    """Give the key of what this run rejected, line by line; it is named like the manifest."""
+    if not (report.input.quarantined and report.input.manifest_key):
+        return None
+    return f"quarantine/{PurePosixPath(report.input.manifest_key).stem}.jsonl.zst"
+
+
+def _give_commands(report: RunReport) -> Mapping[str, str]:
+    """Give what to type: to try the worst object again, and to run the same week again."""
+    python = ".venv/bin/python -m"
+    commands = {}
+    if report.input.problems:
+        worst = report.input.problems[0]
+        place = f"{report.input.lake.rstrip('/')}/{worst.key}"
+        source = f" --source {shlex.quote(worst.source)}" if worst.source else ""
+        fetched = f"aws s3 cp {shlex.quote(place)} ./object && " if "://" in place else ""
+        file = "./object" if fetched else shlex.quote(place)
+        try_again = f"{fetched}{python} tasks.extract {file}{source}"
+        commands["Read the first of them again, writing nothing"] = try_again
+    lake, issued = shlex.quote(report.input.lake), report.issue_at.isoformat()
+    again = f"{python} flows.forecast --lake {lake} --as-of {issued}"
+    return commands | {"Run the same week again, once it is mended": again}
+
+
+def _list_licences(transformed: Transformed) -> list[str]:
+    named = transformed.series.select("series_id", "licence").drop_nulls()
+    pairs = {(name.partition(":")[0], text) for name, text in named.iter_rows() if text.strip()}
+    return [f"{network}: {text}" for network, text in sorted(pairs)]
