@@ -13,10 +13,10 @@ from pydantic import Field
 
 from flows.hooks import HOOKS, name_forecast
 from tasks.extract.task import extract
-from tasks.forecast.task import forecast
+from tasks.forecast.task import compare, forecast
 from tasks.report.document import RunReport
 from tasks.report.task import conclude, report, score
-from tasks.transform.task import transform
+from tasks.transform.task import recollect, transform
 from tasks.upsert.task import recall, upsert
 
 WEEKLY: Final = Cron("0 22 * * 3", timezone="Europe/Paris")
@@ -58,7 +58,8 @@ def forecast_pipeline(
         deadline_minutes=deadline_minutes,
     )
     written = upsert(history, forecasts)
-    return conclude(report(readings, history, forecasts, written))
+    moved = compare(history, forecasts, recollect(readings, history, forecasts))
+    return conclude(report(readings, history, forecasts, written, moved))
 
 
 if __name__ == "__main__":

@@ -141,6 +141,31 @@ class Score(_Document):
     mean: Figures = Field(description="Mean over these issue times.")
 
 
+class Change(_Document):
+    """How far one series moved since the last run, for the dates that both forecast."""
+
+    series_id: str
+    unit: str | None
+    shared: int | None = Field(description="Instants that both runs forecast; null: it is gone.")
+    mean_move: float | None = Field(description="Mean of value now - value before, in `unit`.")
+    mean_size: float | None = Field(description="Mean of its absolute value, in `unit`.")
+    relative: float | None = Field(description="mean_size over the error of the backtest.")
+    parts: dict[str, float] = Field(description="mean_size of what each cause did, in `unit`.")
+    cause: str | None = Field(
+        description="model, configuration, restated, calendar or data; null: not looked for."
+    )
+    detail: str | None
+
+
+class Changes(_Document):
+    """What moved since the last run that readers were given."""
+
+    since_run_id: str | None
+    since_issue_at: datetime | None
+    reason: str | None = Field(description="Why nothing is compared.")
+    series: list[Change] = Field(description="Those whose cause is known, most moved first.")
+
+
 class Collection(_Document):
     """What MongoDB made of one collection's documents."""
 
@@ -185,6 +210,7 @@ class RunReport(_Document):
     series: list[Series] = Field(description="Troubled series first, then fallbacks, then by name.")
     demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
     scorecard: list[Score] = Field(description="By series and bucket, nearest bucket first.")
+    changes: Changes
     mongodb: Publication
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from tasks.common.accounts import SeriesOutcome, is_troubled, judge_run
+from tasks.common.changes import CAUSES, Changes
 from tasks.common.contracts import MARKET_ZONE
 from tasks.common.results import (
     Extracted,
@@ -18,6 +19,7 @@ from tasks.common.results import (
     Written,
 )
 from tasks.common.settings import Settings, redact_uri
+from tasks.report import document
 from tasks.report.document import (
     Collection,
     DemandDay,
@@ -34,6 +36,8 @@ from tasks.report.document import (
 
 _REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "statsforecast", "pymongo", "obstore")
 
+NOTHING_COMPARED: Final = Changes(reason="Nothing was compared.")
+
 
 def summarise_run(
     extracted: Extracted,
@@ -41,8 +45,10 @@ def summarise_run(
     forecasted: Forecasted,
     written: Written,
     settings: Settings,
+    *,
+    moved: Changes = NOTHING_COMPARED,
 ) -> RunReport:
-    """Put the results of the four steps into one report, judged by the settings' budget."""
+    """Put the results of the steps into one report, judged by the settings' budget."""
     verdict = judge_run(transformed.week, forecasted.outcomes, settings)
     return RunReport(
         run_id=written.run_id,
@@ -62,6 +68,7 @@ def summarise_run(
         series=_describe_series(transformed.series, forecasted.outcomes),
         demand_next_week=_sum_demand_days(forecasted, transformed.series),
         scorecard=_list_scores(forecasted, transformed.series),
+        changes=_describe_changes(moved, transformed.series),
         mongodb=_describe_publication(written),
     )
 
@@ -162,6 +169,23 @@ def _tell_score(own: pl.DataFrame, unit: str) -> Score:
         issues=own.height,
         mean=Figures.model_validate(mean),
     )
+
+
+def _describe_changes(moved: Changes, series: pl.DataFrame) -> document.Changes:
+    units = dict(series.select("series_id", "unit").iter_rows())
+    explained = moved.frame.filter(pl.col("cause").is_not_null())
+    told = [_describe_change(row, units) for row in explained.iter_rows(named=True)]
+    since = (moved.since.run_id, moved.since.issue_at) if moved.since else (None, None)
+    return document.Changes(
+        since_run_id=since[0], since_issue_at=since[1], reason=moved.reason, series=told
+    )
+
+
+def _describe_change(row: dict[str, Any], units: dict[str, str]) -> document.Change:
+    parts = {cause: row.pop(cause) for cause in CAUSES}
+    known = {cause: size for cause, size in parts.items() if size is not None}
+    unit = units.get(row["series_id"])
+    return document.Change.model_validate(row | {"parts": known, "unit": unit})
 
 
 def _describe_publication(written: Written) -> Publication:

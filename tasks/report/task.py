@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 from prefect.tasks import exponential_backoff
 
+from tasks.common.changes import Changes
 from tasks.common.errors import TerminalError, is_worth_retrying
 from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
@@ -42,11 +43,15 @@ def score(earlier: Earlier, transformed: Transformed) -> Scored:
 
 @retried_task
 def report(
-    extracted: Extracted, transformed: Transformed, forecasted: Forecasted, written: Written
+    extracted: Extracted,
+    transformed: Transformed,
+    forecasted: Forecasted,
+    written: Written,
+    moved: Changes,
 ) -> RunReport:
     """Report one run: JSON in the lake, artifacts in Prefect, and the verdict."""
     settings, logger = load_settings(), get_run_logger()
-    told = summarise_run(extracted, transformed, forecasted, written, settings)
+    told = summarise_run(extracted, transformed, forecasted, written, settings, moved=moved)
     if not told.dry_run:
         key = archive_report(told, open_store(extracted.output, settings))
         logger.info("Report archived as %s in %s", key, extracted.output)
