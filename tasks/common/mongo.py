@@ -8,6 +8,7 @@ a failover would look like an outage.
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import pymongo
@@ -140,11 +141,24 @@ def _open_client(settings: Settings) -> MongoClient[Document]:
     defaults = {name: value for name, value in DEFAULTS.items() if name.lower() not in named}
     uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else ""
     try:
-        return MongoClient(uri, **SAFE, **defaults)
+        with _name_authority(settings) as trusted:
+            return MongoClient(uri, **SAFE, **defaults, **trusted)
     except (PyMongoConfigurationError, OSError) as error:
         # For example a tlsCAFile that is no certificate.
         msg = f"MONGODB_URI for {locate_database(settings)} cannot be used: {error}."
         raise ConfigurationError(msg) from None
+
+
+@contextmanager
+def _name_authority(settings: Settings) -> Generator[Document, None, None]:
+    """Put MONGODB_CA into a file for as long as the driver reads it: while a client is made."""
+    if settings.mongodb_ca is None:
+        yield {}
+        return
+    with NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(settings.mongodb_ca)
+        file.flush()
+        yield {"tlsCAFile": file.name}
 
 
 @contextmanager

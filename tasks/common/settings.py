@@ -50,11 +50,13 @@ class Settings(BaseSettings):
     lake_uri: str = Field(
         default=".local/lake",
         description="Where Airbyte lands raw objects: a folder, or s3://bucket/prefix.",
+        examples=["s3://example-production-raw"],
     )
     output_uri: str | None = Field(
         default=None,
         description="Where processed/, quarantine/ and reports/ go. Default: the lake itself; "
         "a local lake whose permissions forbid writing is only read; .local/output/ is used.",
+        examples=["s3://example-production-processed"],
     )
     sources_dir: Path | None = Field(
         default=None,
@@ -63,9 +65,14 @@ class Settings(BaseSettings):
     s3_endpoint_url: str | None = Field(
         default=None, description="S3 server other than AWS, for example http://127.0.0.1:8333."
     )
-    aws_region: str = Field(default="eu-west-3", description="Region of the buckets.")
+    aws_region: str = Field(
+        default="eu-west-3",
+        description="Region of the buckets and of everything else on AWS; nothing guesses it.",
+    )
     aws_profile: str | None = Field(
-        default=None, description="Profile of ~/.aws; on ECS leave it empty: the task role serves."
+        default=None,
+        description="Profile of ~/.aws; on ECS leave it empty: the task role serves.",
+        examples=["default"],
     )
     aws_credentials_block: str | None = Field(
         default=None, description="Name of a Prefect AwsCredentials block to use instead."
@@ -76,8 +83,15 @@ class Settings(BaseSettings):
         "embedded one. Set: nothing is ever started.",
         examples=[
             "mongodb://127.0.0.1:27017/?replicaSet=rs0",
-            "mongodb://USER:PASSWORD@mongo-1.mongo.internal/?replicaSet=rs0&tls=true",
+            "mongodb://USER:PASSWORD@"
+            + ",".join(f"mongo-{number}.mongo.internal" for number in (1, 2, 3))
+            + "/?replicaSet=rs0&tls=true",
         ],
+    )
+    mongodb_ca: str | None = Field(
+        default=None,
+        description="Certificate (PEM, not a file) of the only authority that MongoDB's may come "
+        "from; on ECS it comes out of a secret. Unset: the system's, or tlsCAFile in the URI.",
     )
     mongodb_database: str = Field(default="forecast_2_0", description="Name of the database.")
     forecast_workers: int | None = Field(
