@@ -12,6 +12,7 @@ from tasks.common.accounts import Tally
 from tasks.common.contracts import HISTORY, INSTANT
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
+from tasks.common.scores import UNSCORED, Scored
 from tasks.common.settings import Settings
 from tasks.forecast.backtest import Fit, Job
 from tasks.forecast.circle import predict_circle
@@ -143,14 +144,18 @@ def plan_here(
 
 
 def forecast_here(
-    transformed: Transformed, *, horizon_days: int = 11, pattern: str = "*"
+    transformed: Transformed,
+    *,
+    horizon_days: int = 11,
+    pattern: str = "*",
+    scored: Scored = UNSCORED,
 ) -> Forecasted:
     """Do what the task does, in this process."""
     plans = plan_here(transformed, horizon_days=horizon_days, pattern=pattern)
     done = do_work(plans, give_store(), spread=spread_here, time_is_up=lambda: False)
     asked = {"horizon_days": horizon_days, "series": pattern, "deadline": None}
     horizon = give_horizon(transformed.as_of, horizon_days)
-    return conclude_forecast(plans, done, horizon=horizon, asked=asked)
+    return conclude_forecast(plans, done, horizon=horizon, asked=asked, scored=scored)
 
 
 def give_store() -> FitStore:
