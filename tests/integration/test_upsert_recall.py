@@ -33,9 +33,9 @@ def recalled(db: Database[Document], as_of: datetime = AS_OF + WEEK) -> list[str
 
 
 def give_scores(mae: float = 100.0, points: int = 24) -> pl.DataFrame:
-    row = dict.fromkeys(SCORES.names(), 0.5) | {"run_id": "r", "series_id": DEMAND, "wmape": None}
-    row |= {"issue_at": AS_OF - WEEK, "bucket": "D+1", "points": points, "mae": mae}
-    return pl.DataFrame([row], schema=SCORES)
+    row: Document = dict.fromkeys(SCORES.names(), 0.5)
+    row |= {"run_id": "r", "series_id": DEMAND, "issue_at": AS_OF - WEEK, "bucket": "D+1"}
+    return pl.DataFrame([row | {"points": points, "mae": mae, "wmape": None}], schema=SCORES)
 
 
 def test_points_come_back_as_they_were_published(mongo_database: Database[Document]):
