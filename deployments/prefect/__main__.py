@@ -100,12 +100,16 @@ async def _list_drift(deployments: Sequence[Deployment], folder: Path, *, whole:
     return said
 
 
-if __name__ == "__main__":
+def main(words: Sequence[str] | None = None) -> int:
+    """Carry out a command line (that of the process when none is given); give its exit code."""
     try:
-        code = app(exit_on_error=False, result_action="return_value")
+        return app(words, exit_on_error=False, result_action="return_value") or 0
     except CycloptsError:
-        code = REFUSED
+        return REFUSED
     except ConfigurationError as error:
         print(error, file=sys.stderr)
-        code = REFUSED
-    sys.exit(code)
+        return REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -32,7 +32,7 @@ _OURS: Final = {
 }
 _BODY: Final = (
     "{{ flow.name }}, run {{ flow_run.name }}: {{ flow_run.state.name }}. "
-    "{{ flow_run.state.message }} {{ flow_run|ui_url }}"
+    "{{ flow_run.state.message }} {{ flow_run|ui_url or '' }}"
 )
 
 

@@ -12,6 +12,7 @@ from prefect.exceptions import MissingFlowError, ScriptError
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import validate
+from prefect.workers.process import ProcessWorker
 
 from deployments.prefect.declared import Deployment, read_deployments
 from deployments.prefect.place import load_place
@@ -45,7 +46,8 @@ def check(file: Path, names: Sequence[str]) -> tuple[list[Deployment], list[str]
     """
     deployments, faults = read_deployments(file, names)
     for one in deployments:
-        faults += (f"{one.name}: {fault}" for fault in _check_flow(one, file.parent))
+        found = [*_check_flow(one, file.parent), *([] if one.on_ecs else _check_process(one))]
+        faults += (f"{one.name}: {fault}" for fault in found)
     on_ecs = [one for one in deployments if one.on_ecs]
     if on_ecs:
         faults += _check_tasks(on_ecs)
@@ -70,6 +72,11 @@ def _check_flow(one: Deployment, folder: Path) -> Iterator[str]:
         yield f"parameter {name!r} is none of the flow's: {_hint(name, known['properties'])}"
     for fault in validate(one.parameters, known, ignore_required=True):
         yield f"parameter {fault.json_path.removeprefix('$.')}: {fault.message}."
+
+
+def _check_process(one: Deployment) -> Iterator[str]:
+    variables = ProcessWorker.get_default_base_job_template()["variables"]
+    yield from _check_words(one.work_pool.job_variables, variables)
 
 
 def _check_tasks(deployments: Sequence[Deployment]) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """prefect.yaml is refused for every fault before any of it is applied, and offline."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from deployments.prefect.__main__ import app
+from deployments.prefect.__main__ import main
 from deployments.prefect.check import check
-from tasks.common.errors import ConfigurationError
 from tests.fixtures.prefect_servers import PLACE, ROOT
 
 FILE = ROOT / "prefect.yaml"
@@ -72,6 +74,7 @@ def test_a_fault_of_the_file_is_told_by_deployment_and_value(
     [
         ("IMAGE", "", "forecast-weekly: IMAGE unset"),
         ("ECS_WORK_POOL", "", "ECS_WORK_POOL unset"),
+        ("ECS_WORK_POOL", "local", "'family' is not in the pool's template"),
         ("ECS_CLUSTER", "", "ECS_CLUSTER is unset"),
         ("ECS_VPC_ID", "10.0.0.0/16", "ECS_VPC_ID is '10.0.0.0/16'"),
         ("ECS_WORK_POOL_TYPE", "push", "ECS_WORK_POOL_TYPE is 'push'"),
@@ -119,6 +122,23 @@ def test_the_local_deployment_needs_no_variable_of_aws(monkeypatch: pytest.Monke
     assert find_faults(FILE, "forecast-local") == ""
 
 
-def test_an_unknown_deployment_is_refused_with_those_there_are():
-    with pytest.raises(ConfigurationError, match="forecast-weekly"):
-        app(["check", "weekly"], result_action="return_value")
+def test_an_unknown_deployment_is_refused_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert main(["check", "weekly", "--file", str(FILE)]) == 2
+    assert "forecast-weekly" in capsys.readouterr().err
+
+
+def test_the_command_tells_every_fault_and_exits_2():
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.prefect", "check"],
+        cwd=ROOT,
+        env=os.environ | {"IMAGE": "", "ECS_CLUSTER": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        *("forecast-weekly", "forecast-adhoc", "forecast-backfill", "s3-to-mongo-migration"),
+    ]
