@@ -12,8 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from tasks.common.mongo import Document, retried
 from tasks.common.results import ProcessedFile
-from tasks.upsert.documents import SCHEMA_VERSION, hash_document
-from tasks.upsert.write import write_documents
+from tasks.upsert.documents import SCHEMA_VERSION
 
 LEASE_S: Final = 15.0
 """A lease that is not renewed for so long is anybody's; each batch of documents renews it."""
@@ -41,10 +40,12 @@ def enter_file(db: Database[Document], file: ProcessedFile) -> None:
     )
 
 
+@retried
 def enter(db: Database[Document], name: str, facts: Document) -> None:
-    """Enter an object whose last batch a majority holds."""
-    entry = {"_id": name, **facts, "schema_version": SCHEMA_VERSION}
-    write_documents(db["migration_files"], [entry | {"rev": "", "hash": hash_document(entry)}])
+    """Enter an object whose last batch a majority holds, and when, by the server's clock."""
+    entry = {"$literal": {**facts, "schema_version": SCHEMA_VERSION}}
+    whole = {"$mergeObjects": ["$$ROOT", entry, {"loaded_at": "$$NOW"}]}
+    db["migration_files"].update_one({"_id": name}, [{"$replaceWith": whole}], upsert=True)
 
 
 @retried

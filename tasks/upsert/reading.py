@@ -4,7 +4,7 @@ Nothing that a person types becomes part of a query but as a value to be equal t
 matched here, never by the server.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -32,7 +32,8 @@ FRAME: Final = pl.Schema(
 )
 """What files hold: one row per series and step, sorted by both; `at` is the step's start, UTC."""
 
-_WHOLE: Final = {"state": "complete", "pattern": "*", "points": {"$gt": 0}}
+WHOLE: Final = {"state": "complete", "pattern": "*", "points": {"$gt": 0}}
+"""Runs that readers can be given."""
 
 
 class Shown(NamedTuple):
@@ -63,7 +64,7 @@ def find_run(db: Database[Document], as_of: datetime | None = None) -> Shown:
             raise TerminalError(msg)
         return Shown(run)
     newest = [("issue_at", DESCENDING), ("published_at", DESCENDING), ("completed_at", DESCENDING)]
-    run = db["forecast_runs"].find_one(_WHOLE | {"issue_at": {"$lte": as_of}}, sort=newest)
+    run = db["forecast_runs"].find_one(WHOLE | {"issue_at": {"$lte": as_of}}, sort=newest)
     if run is None:
         msg = (
             f"No run was published or issued by {as_of:%Y-%m-%d %H:%M %Z}: name a later instant, "
@@ -80,12 +81,6 @@ def _tell_afterwards(run: Document, as_of: datetime, turns: Sequence[Document]) 
         f"{run['_id']}, issued {run['issue_at']:%Y-%m-%d %H:%M}Z and computed "
         f"{run['completed_at']:%Y-%m-%d %H:%M}Z."
     )
-
-
-def find_newest(db: Database[Document]) -> Document | None:
-    """Give the whole run that was issued last, whatever the pointer says."""
-    newest = [("issue_at", DESCENDING), ("completed_at", DESCENDING)]
-    return db["forecast_runs"].find_one(_WHOLE, sort=newest)
 
 
 def find_forecasts(
@@ -153,12 +148,3 @@ def describe_forecasts(run: Document, documents: Iterable[Document]) -> Document
         series.append({name: document.get(name) for name in words} | {"points": points})
     told = {"run_id": run["_id"]} | {name: run.get(name) for name in facts}
     return told | {"series": series}
-
-
-def list_troubled(db: Database[Document], run_id: str) -> Mapping[str, list[str]]:
-    """Give the series of a run that are stale or withheld, by that word."""
-    query = {"run_id": run_id, "status": {"$in": ["stale", "withheld"]}}
-    found: dict[str, list[str]] = {"stale": [], "withheld": []}
-    for one in db["forecasts"].find(query, {"series_id": 1, "status": 1}).sort("series_id"):
-        found[one["status"]].append(one["series_id"])
-    return found

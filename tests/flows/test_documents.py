@@ -53,6 +53,30 @@ ELSEWHERE = {
     ".venv/bin/python -m flows.migration --lake s3://bucket --dry-run": "test_migration, the plan",
     ".venv/bin/python -m flows.migration --lake s3://bucket": "test_migration, on a folder",
     ".venv/bin/python -m flows.migration --lake s3://bucket --verify": "test_migration, after it",
+    ".venv/bin/python -m flows.forecast latest rte:32:electricity_demand": (
+        "test_first_run, after its run"
+    ),
+    ".venv/bin/python -m flows.forecast latest 'rte:*' --format csv --output demand.csv": (
+        "test_reading"
+    ),
+    ".venv/bin/python -m flows.forecast latest '*' --format parquet --output forecasts.parquet": (
+        "test_reading"
+    ),
+    ".venv/bin/python -m flows.forecast latest rte:32:electricity_demand --format json": (
+        "test_reading"
+    ),
+    ".venv/bin/python -m flows.forecast latest rte:32:electricity_demand "
+    "--as-of 2019-11-08T09:00+01:00": "test_reading",
+    ".venv/bin/python -m flows.forecast explain rte:32:electricity_demand": (
+        "test_first_run, after its run"
+    ),
+    ".venv/bin/python -m flows.forecast explain rte:32:electricity_demand "
+    "--at 2019-11-08T09:00+01:00": "test_reading, and test_first_run on real components",
+    ".venv/bin/python -m flows.forecast rollback": "test_reading, and test_upsert_rollback",
+    ".venv/bin/python -m flows.forecast rollback --to 2019-W45-2342a2eb-aa3a8f87": "test_reading",
+    ".venv/bin/python -m flows.status": "test_status, and test_first_run",
+    ".venv/bin/python -m flows.status --json": "test_status",
+    ".venv/bin/python -m flows.status --grace-hours 3 --timeout 5": "test_status",
     "make help": "test_make_help_lists_every_target, below",
 }
 

@@ -1,5 +1,7 @@
 """A fresh machine, nothing configured: raw objects become published forecasts, twice the same."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,27 @@ def test_a_dry_run_of_some_series_writes_nothing(folder: Path, second: Ran):
 def test_a_second_run_reads_no_object_again(second: Ran):
     assert second.report["input"]["records"]["read"] == 0
     assert "read" not in second.report["input"]["objects"]
+
+
+def test_a_newcomer_reads_the_forecast_right_after_the_run(folder: Path, second: Ran):
+    told = run_module("flows.forecast", "latest", "rte:32:electricity_demand", cwd=folder)
+    assert (second.code, told.code) == (0, 0), told.err
+    assert told.out.startswith(f"Run {second.report['run_id']} (COMPLETED)")
+    assert len(re.findall(r"^\w{3} \d{4}-.*Z .*\d$", told.out, re.MULTILINE)) > 250
+
+
+def test_prophets_terms_sum_to_its_forecast(folder: Path, second: Ran):
+    monday = second.report["demand_next_week"][0]["on"]
+    words = ("rte:32:electricity_demand", "--at", f"{monday}T12:00+01:00", "--format", "json")
+    told = run_module("flows.forecast", "explain", *words, cwd=folder)
+    value = json.loads(told.out)["value"]
+    assert {"trend", "residuals", "holidays"} <= set(value["terms"])
+    assert value["prophet_value"] == pytest.approx(sum(value["terms"].values()))
+    assert value["prophet_value"] == pytest.approx(value["value"], rel=0.3)
+
+
+def test_the_status_needs_no_server_either(folder: Path, second: Ran):
+    told = run_module("flows.status", "--json", cwd=folder)
+    state = json.loads(told.out)
+    assert (state["run"]["run_id"], state["lake"]) == (second.report["run_id"], "read")
+    assert (told.code, state["state"], state["unread"]) == (0, "fine", 0)
