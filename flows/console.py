@@ -13,12 +13,21 @@ from cyclopts.validators import Number
 from deployments.local.ground import prepared_ground
 from flows.forecast import WEEKLY, forecast_pipeline
 from flows.reading import add_commands
-from flows.terminal import check_json, parse_instant, run_command, run_here, say, show_outcome
+from flows.terminal import (
+    Quiet,
+    check_json,
+    mute,
+    parse_instant,
+    run_command,
+    run_here,
+    say,
+    show_outcome,
+)
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
 from tasks.report.document import RunReport
-from tasks.report.render import render_terminal
+from tasks.report.render import render_terminal, render_verdict
 
 app = App(
     name="python -m flows.forecast",
@@ -38,6 +47,7 @@ def run(  # noqa: PLR0913 - one option a word
     deadline: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     json: Path | None = None,
+    quiet: Quiet = False,
 ) -> int:
     """Run the pipeline once, here, and print its summary.
 
@@ -52,9 +62,10 @@ def run(  # noqa: PLR0913 - one option a word
         deadline: Minutes of fitting after which no further model is begun.
         dry_run: Write nothing, neither to the lake nor to MongoDB.
         json: Also write the report as JSON to this file; - is standard output.
+        quiet: Print the verdict alone, in one line, and errors.
     """
     settings, instant = _check_words(lake, as_of, json)
-    ground = prepared_ground(settings, lake, dry_run=dry_run, say=say)
+    ground = prepared_ground(settings, lake, dry_run=dry_run, say=mute if quiet else say)
     with ground as demo_ends:
         wanted = {
             "lake": lake,
@@ -64,8 +75,9 @@ def run(  # noqa: PLR0913 - one option a word
             "deadline_minutes": deadline,
             "dry_run": dry_run,
         }
-        outcome = run_here(forecast_pipeline, wanted)
-    return show_outcome(outcome, RunReport, render=render_terminal, json=json)
+        outcome = run_here(forecast_pipeline, wanted, quiet=quiet)
+    render = render_verdict if quiet else render_terminal
+    return show_outcome(outcome, RunReport, render=render, json=json)
 
 
 @app.command

@@ -8,12 +8,13 @@ from cyclopts import App, Parameter
 
 from deployments.local.ground import prepared_ground
 from flows.migration import s3_to_mongo_migration
-from flows.terminal import check_json, run_command, run_here, say, show_outcome
+from flows.terminal import Quiet, check_json, mute, run_command, run_here, say, show_outcome
 from tasks.common.errors import ConfigurationError
 from tasks.common.migration import Selection
 from tasks.common.objects import open_store
 from tasks.common.settings import load_settings
 from tasks.report.migration import MigrationReport
+from tasks.report.render import render_verdict
 from tasks.report.statement import render_migration
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -36,6 +37,7 @@ def run(  # noqa: PLR0913 - one option a word
     verify: Flag = False,
     replay_quarantine: Flag = False,
     json: Path | None = None,
+    quiet: Quiet = False,
 ) -> int:
     """Run the migration once, here, and print its summary.
 
@@ -53,6 +55,7 @@ def run(  # noqa: PLR0913 - one option a word
         verify: Compare with MongoDB, by content; nothing is written.
         replay_quarantine: Only the rows that earlier migrations rejected.
         json: Also write the report as JSON to this file; - is standard output.
+        quiet: Print the verdict alone, in one line, and errors.
     """
     settings = load_settings()
     wanted = vars(Selection(key, date, latest, all, replay_quarantine).check())
@@ -62,10 +65,11 @@ def run(  # noqa: PLR0913 - one option a word
         raise ConfigurationError(msg)
     if lake is not None:
         open_store(lake, settings)
-    with prepared_ground(settings, lake, dry_run=False, say=say):
+    with prepared_ground(settings, lake, dry_run=False, say=mute if quiet else say):
         words = {"lake": lake, "dry_run": dry_run, "verify": verify, **wanted}
-        outcome = run_here(s3_to_mongo_migration, words)
-    return show_outcome(outcome, MigrationReport, render=render_migration, json=json)
+        outcome = run_here(s3_to_mongo_migration, words, quiet=quiet)
+    render = render_verdict if quiet else render_migration
+    return show_outcome(outcome, MigrationReport, render=render, json=json)
 
 
 def migration_command() -> NoReturn:

@@ -3,16 +3,18 @@
 0 COMPLETED, 3 DEGRADED, 1 FAILED, 2 wrong usage or configuration.
 """
 
+import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from prefect import Flow
 from prefect.flow_engine import run_flow_sync
+from prefect.logging import get_logger
 from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
@@ -21,6 +23,7 @@ from prefect.settings import (
 from prefect.states import State
 from rich.console import Console, RenderableType
 
+from flows.progress import logs_json, stderr, watched
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError, PipelineError
 from tasks.report.document import RunReport
@@ -29,10 +32,11 @@ from tasks.report.task import FailedRunError
 
 D = TypeVar("D", RunReport, MigrationReport)
 
+Quiet = Annotated[bool, Parameter(negative=())]
+"""`--quiet`: the verdict in one line, and what went wrong; the exit code is the same."""
+
 USAGE_EXIT: Final = 2
-# Without a terminal (a log, a pipe) lines still get the width the tables are made for.
-_WIDTH: Final = None if sys.stderr.isatty() else 100
-_stderr = Console(stderr=True, width=_WIDTH)
+_stdout: Final = Console(width=stderr.width)
 
 
 def run_command(app: App) -> NoReturn:
@@ -46,9 +50,9 @@ def run_command(app: App) -> NoReturn:
     sys.exit(code or 0)
 
 
-def run_here(flow: Flow[..., Any], parameters: dict[str, Any]) -> object:
+def run_here(flow: Flow[..., Any], parameters: dict[str, Any], *, quiet: bool = False) -> object:
     """Run a flow in this process and give what it returned, or the exception it ended with."""
-    with _quiet_prefect():
+    with _quiet_prefect(), watched(quiet=quiet):
         state = cast("State", run_flow_sync(flow, parameters=parameters, return_type="state"))
     return state.result(raise_on_failure=False)
 
@@ -107,7 +111,7 @@ def show_outcome(
     if not isinstance(told, document):
         return explain(outcome)
     to_stdout = json == Path("-")
-    Console(stderr=to_stdout, width=_WIDTH).print(render(told))
+    (stderr if to_stdout else _stdout).print(render(told))
     if to_stdout:
         sys.stdout.write(told.model_dump_json(indent=1) + "\n")
     elif json is not None:
@@ -117,10 +121,17 @@ def show_outcome(
 
 def explain(error: object) -> int:
     """Tell an error and give its exit code."""
-    say(f"{type(error).__name__}: {error}")
+    say(f"{type(error).__name__}: {error}", level=logging.ERROR)
     return USAGE_EXIT if isinstance(error, ConfigurationError) else EXIT_CODES["FAILED"]
 
 
-def say(text: str) -> None:
-    """Tell the operator something beside the summary; brackets in it are only brackets."""
-    _stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+def say(text: str, *, level: int = logging.INFO) -> None:
+    """Tell the operator something beside the summary, as a record where the log is JSON."""
+    if logs_json():
+        get_logger("command").log(level, text)
+    else:
+        stderr.print(text, soft_wrap=True)
+
+
+def mute(_text: str) -> None:
+    """Tell the operator nothing."""

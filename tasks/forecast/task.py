@@ -6,8 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from httpx import HTTPError
 from prefect import get_run_logger, task
@@ -15,6 +17,7 @@ from prefect.artifacts import ArtifactRequest
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
@@ -29,7 +32,16 @@ from tasks.forecast.conclude import conclude_forecast
 from tasks.forecast.fits import FitStore
 from tasks.forecast.parallel import spread_jobs
 from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
-from tasks.forecast.work import Done, Spread, count_work, do_work
+from tasks.forecast.work import Done, How, Spread, count_work, do_work
+
+Listener = Callable[[int, Counter[How]], None]
+"""Told after every fit: how many there will be, and how many are made by how they came about."""
+
+listener: Final[ContextVar[Listener]] = ContextVar("listener", default=lambda _total, _made: None)
+"""Set by whoever runs the flow in this process and wants to show it."""
+
+_WRITE_EVERY_S: Final = 2.0
+_LOG_EVERY_S: Final = 30.0
 
 retried_task = task(
     retries=3,
@@ -125,31 +137,47 @@ def _open_spread(settings: Settings) -> Generator[Spread]:
 
 
 def _show_progress(total: int, done: Iterable[Done]) -> Iterator[Done]:
-    """Pass fits on, and tell Prefect's run page how many there are, as long as it answers.
+    """Pass fits on, and tell how many there are: the listener at once, others now and then."""
+    made: Counter[How] = Counter()
+    listen, written_at, logged_at = listener.get(), 0.0, time.monotonic()
+    with _open_bar(empty=not total) as write:
+        for one in done:
+            yield one
+            made[one.how] += 1
+            listen(total, made)
+            now, count = time.monotonic(), made.total()
+            if now - written_at > _WRITE_EVERY_S or count == total:
+                write(100 * count // total, f"{count} of {total} fits are made")
+                written_at = now
+            if now - logged_at > _LOG_EVERY_S:
+                get_run_logger().info("%d of %d fits are made: %s", count, total, dict(made))
+                logged_at = now
+
+
+@contextmanager
+def _open_bar(*, empty: bool) -> Generator[Callable[[int, str], None]]:
+    """Give what moves the bar on Prefect's run page, as long as its server answers.
 
     By one client: Prefect's own functions open one a call and leave its socket behind.
     """
-    shown, artifact = 0, None
+    artifact: Artifact | None = None
+    place = {"task_run_id": task_run.id, "flow_run_id": flow_run.id}
     request = ArtifactRequest(
-        type="progress",
-        key="forecast-progress",
-        data=0 if total else 100,
-        task_run_id=task_run.id,
-        flow_run_id=flow_run.id,
+        type="progress", key="forecast-progress", data=100 if empty else 0, **place
     )
+
+    def write(percent: int, told: str) -> None:
+        nonlocal artifact
+        try:
+            if artifact:
+                client.update_artifact(artifact.id, ArtifactUpdate(data=percent, description=told))
+        except HTTPError:  # a server that restarts costs the bar, not the run
+            artifact = None
+
     with get_client(sync_client=True) as client:
         with suppress(HTTPError):
             artifact = client.create_artifact(request)
-        for count, one in enumerate(done, 1):
-            yield one
-            if artifact and (percent := 100 * count // total) > shown:
-                shown, told = percent, f"{count} of {total} fits are made"
-                try:
-                    client.update_artifact(
-                        artifact.id, ArtifactUpdate(data=percent, description=told)
-                    )
-                except HTTPError:  # a server that restarts costs the bar, not the run
-                    artifact = None
+        yield write
 
 
 def _count_statuses(forecasted: Forecasted) -> str:

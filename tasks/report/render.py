@@ -9,6 +9,7 @@ from rich.text import Text
 from tasks.common.contracts import MARKET_ZONE
 from tasks.report import outturn
 from tasks.report.document import Collection, RunReport, Series
+from tasks.report.migration import MigrationReport
 
 STATE_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
 _STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
@@ -17,7 +18,7 @@ _STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withhe
 def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of series."""
     parts: list[RenderableType] = [
-        inert_text(report.verdict, STATE_STYLE[report.state]),
+        render_verdict(report),
         *map(inert_text, _describe_lines(report)),
     ]
     if report.demand_next_week:
@@ -31,6 +32,11 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     if len(report.series) > rows:
         parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
     return Group(*parts)
+
+
+def render_verdict(report: RunReport | MigrationReport) -> RenderableType:
+    """Give the verdict alone, one line in all."""
+    return inert_text(report.verdict, STATE_STYLE[report.state])
 
 
 def render_markdown(report: RunReport) -> str:

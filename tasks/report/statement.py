@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tasks.common.migration import Account
 from tasks.report.migration import MigrationReport
-from tasks.report.render import STATE_STYLE, inert_text, join_counts
+from tasks.report.render import inert_text, join_counts, render_verdict
 
 _HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "rejected")
 
@@ -23,7 +23,7 @@ def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableTy
     told = tabulate_objects(report)
     for row in told[:rows]:
         table.add_row(*map(inert_text, row.values()))
-    parts: list[RenderableType] = [inert_text(report.verdict, STATE_STYLE[report.state])]
+    parts: list[RenderableType] = [render_verdict(report)]
     parts += map(inert_text, describe_migration(report))
     if len(told) > rows:
         parts.append(Text(f"The first {rows} of {len(told)} objects; the JSON has all."))
