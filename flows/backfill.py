@@ -88,12 +88,10 @@ def conclude_weeks(states: Iterable[State[RunReport]]) -> State[Any]:
 
 def describe_week(issue_at: datetime, told: RunReport) -> Text:
     """Tell one week in one line: its run, and how the latest forecast of demand turned out."""
-    line = f"{issue_at:%Y-%m-%d} {told.state:9} {told.run_id}, {len(told.series)} series"
+    line = f"{issue_at:%Y-%m-%d} {told.state:9} {told.run_id} {len(told.series)} series"
     scores = [s for s in told.scorecard if (s.bucket, s.unit) == ("next week", "MW")]
     for score in scores[:1]:
         figures = score.latest
-        line += (
-            f"; week after {score.issue_at.astimezone(MARKET_ZONE):%m-%d}: {figures.wmape:.1%} "
-            f"off, {figures.coverage80:.0%}/{figures.coverage95:.0%} covered"
-        )
+        covered = f"{100 * figures.coverage80:.0f}/{100 * figures.coverage95:.0f}"
+        line += f"; that of {score.issue_at:%m-%d}: {figures.wmape:.1%} off, 80/95: {covered}"
     return inert_text(line)
