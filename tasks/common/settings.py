@@ -3,19 +3,23 @@
 `python -m tasks.common.settings` prints env.example; a law test keeps them equal.
 """
 
+import json
 import os
 import re
 import sys
 import textwrap
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.request import urlopen
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.common.errors import ConfigurationError
 
+_ECS_METADATA = "ECS_CONTAINER_METADATA_URI_V4"
 _PASSWORD = re.compile(r"//.*@")  # greedy: a password may hold @ or / unescaped
 
 
@@ -147,6 +151,14 @@ class Settings(BaseSettings):
         examples=["slack-webhook/operations"],
     )
     git_sha: str = Field(default="unknown", description="Revision recorded in every run.")
+    image: str | None = Field(
+        default=None, description="Image this runs in, recorded in every run; set by its build."
+    )
+    image_digest: str | None = Field(
+        default=None,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="Digest of that image. Unset: as ECS or the name of the image tell it.",
+    )
 
 
 def load_settings() -> Settings:
@@ -176,7 +188,22 @@ def redact_uri(uri: str) -> str:
 
 def runs_on_ecs() -> bool:
     """Tell whether this process is an ECS task (the agent sets its metadata address)."""
-    return "ECS_CONTAINER_METADATA_URI_V4" in os.environ
+    return _ECS_METADATA in os.environ
+
+
+def add_image_digest(settings: Settings) -> Settings:
+    """Add the digest of the image: as set, as its name ends, or as the agent of ECS knows it.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html
+    """
+    digest = settings.image_digest or (settings.image or "").partition("@")[2]
+    if not digest and runs_on_ecs():
+        with (
+            suppress(OSError, ValueError),  # provenance is worth no run
+            urlopen(os.environ[_ECS_METADATA], timeout=2) as answer,  # noqa: S310 - set by ECS
+        ):
+            digest = json.load(answer).get("ImageID")
+    return settings.model_copy(update={"image_digest": digest or None})
 
 
 def render_example() -> str:

@@ -27,6 +27,7 @@ from tasks.forecast.intervals import (
     measure_scale,
 )
 from tasks.forecast.members import choose_members, name_naives
+from tasks.forecast.models import SEED
 from tasks.forecast.outcome import (
     Windows,
     describe_judged,
@@ -131,7 +132,7 @@ def describe_configuration(horizon: Horizon, asked: Asked) -> dict[str, str]:
     """Tell all but the data that decides the numbers: `model`, and what was set and asked for."""
     ages = {"stale_after": horizon.stale_after, "withhold_after": horizon.withhold_after}
     told = {name: str(value) for name, value in sorted({**asked, **ages}.items())}
-    return {"model": name_code()} | told
+    return {"model": name_code(), "seed": str(SEED)} | told
 
 
 def hash_configuration(configuration: Mapping[str, str]) -> str:

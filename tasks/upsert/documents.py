@@ -28,7 +28,7 @@ SCHEMA_VERSION: Final = 1
 MODEL_PACKAGES: Final = ("prophet", "statsforecast", "polars")
 """Packages whose version decides numbers; recorded with every forecast."""
 
-_OUTSIDE_HASH: Final = frozenset({"_id", "run_id", "rev", "hash", "seconds"})
+_OUTSIDE_HASH: Final = frozenset({"_id", "run_id", "rev", "hash", "seconds", "data", "provenance"})
 _SLICE_ROWS: Final = 5000
 _QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 

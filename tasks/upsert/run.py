@@ -11,6 +11,7 @@ from tasks.common.results import Forecasted, ProcessedFile, Transformed, Written
 from tasks.common.settings import Settings
 from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, forecast_documents
 from tasks.upsert.observations import load_observations
+from tasks.upsert.provenance import add_provenance, describe_origin
 from tasks.upsert.publish import name_run, publish_run
 from tasks.upsert.recall import write_scores
 from tasks.upsert.stations import write_stations
@@ -58,11 +59,12 @@ def write_run(
     observations = load_observations(db, transformed.files, fetch)
     scores = write_scores(db, forecasted.scored.scores, as_of=transformed.as_of)
     planned = plan_run(transformed, forecasted)
+    documents = forecast_documents(transformed, forecasted)
     publication = publish_run(
         db,
         planned.run_id,
         _describe_run(transformed, forecasted, settings),
-        forecast_documents(transformed, forecasted),
+        list(add_provenance(documents, transformed, forecasted, settings=settings)),
     )
     return Written(
         run_id=publication.run_id,
@@ -95,7 +97,7 @@ def _describe_run(transformed: Transformed, forecasted: Forecasted, settings: Se
         "verdict": verdict.state,
         "reasons": list(verdict.reasons),
         "pattern": forecasted.pattern,
-        "git_sha": settings.git_sha,
+        **describe_origin(forecasted, settings),
         "issue_at": cut_to_milliseconds(transformed.as_of),
         "horizon_end": cut_to_milliseconds(forecasted.horizon_end),
         "config_hash": forecasted.config_hash,

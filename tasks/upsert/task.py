@@ -15,7 +15,7 @@ from tasks.common.mongo import connect, database, ensure_indexes, locate_databas
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed, Written
 from tasks.common.scores import Earlier
-from tasks.common.settings import load_settings
+from tasks.common.settings import add_image_digest, load_settings
 from tasks.upsert.migration import load_batch, mark_known
 from tasks.upsert.recall import recall_earlier
 from tasks.upsert.run import plan_run, write_run
@@ -50,7 +50,7 @@ def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
     """
     if transformed.dry_run:
         return plan_run(transformed, forecasted)
-    settings = load_settings()
+    settings = add_image_digest(load_settings())
     store = open_store(transformed.output, settings)
     with connect(settings) as client:
         written = write_run(
