@@ -8,6 +8,8 @@ import pytest
 
 from tests.flows.command import Ran, run_module
 
+JSON_LOG = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -77,17 +79,23 @@ def test_a_second_run_fits_nothing_again(first: Ran, second: Ran):
 def test_at_its_deadline_a_run_publishes_every_series_by_what_there_is(folder: Path, second: Ran):
     # Another horizon is fitted anew.
     arguments = ("--horizon-days", "5", "--deadline", "0.001", "--dry-run", "--json", "report.json")
-    ran = run_module("flows.forecast", *arguments, cwd=folder)
+    ran = run_module("flows.forecast", *arguments, cwd=folder, **JSON_LOG, METRICS="stdout")
     assert (second.code, ran.code) == (0, 3)  # DEGRADED: too many series without a model
+    told = [json.loads(line)["levelname"] for line in ran.err.splitlines()]  # each one is JSON
+    assert {"INFO", "WARNING"} <= set(told)
+    metrics = json.loads(ran.out.splitlines()[0])
+    assert (metrics["run_success"], metrics["read"]) == (1, 0)
+    assert len(metrics["skill"]) == len(ran.report["series"])
     assert ran.report["fits"]["left"] > 100
     assert {one["status"] for one in ran.report["series"]} <= {"model", "fallback"}
 
 
 def test_a_dry_run_of_some_series_writes_nothing(folder: Path, second: Ran):
     before = sorted(path for path in (folder / ".local/lake").rglob("*") if path.is_file())
-    arguments = ("--series", "rte:*", "--dry-run", "--json", "report.json")
+    arguments = ("--series", "rte:*", "--dry-run", "--quiet", "--json", "report.json")
     ran = run_module("flows.forecast", *arguments, cwd=folder)
     assert (second.code, ran.code) == (0, 0)
+    assert (ran.out, ran.err) == ("COMPLETED: every budget was kept.\n", "")
     assert [one["series_id"] for one in ran.report["series"]] == ["rte:32:electricity_demand"]
     assert before == sorted(path for path in (folder / ".local/lake").rglob("*") if path.is_file())
 
