@@ -63,8 +63,7 @@ def latest(
     if format == "table":
         write_text(render_forecasts(shown.run, found), output)
     else:
-        encode = {"csv": _encode_csv, "json": _encode_json, "parquet": _encode_parquet}[format]
-        write_bytes(encode(shown.run, found), output)
+        write_bytes(_encode(format, shown.run, found), output)
     if shown.remark:
         say(shown.remark)
     elif instant is None and shown.run["horizon_end"] <= datetime.now(UTC):
@@ -154,18 +153,15 @@ def _remark_trouble(found: Sequence[dict[str, Any]]) -> int:
     return EXIT_CODES["DEGRADED"] if troubled else 0
 
 
-def _encode_csv(_run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
-    return frame_forecasts(found).write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ").encode()
-
-
-def _encode_parquet(_run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
-    buffer = BytesIO()
-    frame_forecasts(found).write_parquet(buffer)
+def _encode(form: str, run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
+    if form == "json":
+        return _dump(describe_forecasts(run, found))
+    frame, buffer = frame_forecasts(found), BytesIO()
+    if form == "csv":
+        frame.write_csv(buffer, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    else:
+        frame.write_parquet(buffer)
     return buffer.getvalue()
-
-
-def _encode_json(run: dict[str, Any], found: Sequence[dict[str, Any]]) -> bytes:
-    return _dump(describe_forecasts(run, found))
 
 
 def _dump(document: dict[str, Any]) -> bytes:

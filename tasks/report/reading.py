@@ -35,7 +35,7 @@ def tell_instant(at: datetime) -> str:
 def _render(document: Stored) -> Iterator[RenderableType]:
     name = plain(f"\n{document['series_id']}, {document['unit']}: {document['status']}")
     yield Text(name, style="bold")
-    yield Text(plain(" ".join([document["reason"], document.get("licence") or ""])))
+    yield Text(plain(" ".join(filter(None, [document["reason"], document.get("licence")]))))
     if document["valid_at"]:
         yield _tabulate(document)
 
@@ -59,29 +59,25 @@ def render_explanation(told: Mapping[str, Any]) -> RenderableType:
     """Give an explanation, as `explain_forecast` composes it, in blocks of names and values."""
     parts: list[RenderableType] = []
     for title, block in told.items():
-        parts.append(Text(f"\n{title}" if parts else title, style="bold"))
-        parts.append(_tabulate_rows(block) if isinstance(block, list) else _tabulate_pairs(block))
+        table = _open_table("", "", shows_header=False)
+        for name, value in _flatten(block):
+            table.add_row(Text(plain(f"  {name}")), _tell(value))
+        parts += [Text(f"\n{title}" if parts else title, style="bold"), table]
     return Group(*parts)
 
 
-def _tabulate_pairs(block: Stored) -> Table:
-    table = _open_table("", "", shows_header=False)
+def _flatten(block: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - as BSON nests
+    """Give one line a name: of a row that has a name, all else it says; of a mapping, its own."""
+    if isinstance(block, list):
+        for row in block:
+            said = (f"{name} {_tell(value)}" for name, value in row.items() if name != "name")
+            yield row["name"], ", ".join(said)
+        return
     for name, value in block.items():
         if isinstance(value, Mapping):
-            for inner, one in value.items():
-                table.add_row(f"  {name} {plain(str(inner))}", _tell(one))
+            yield from ((f"{name} {inner}", one) for inner, one in value.items())
         else:
-            table.add_row(f"  {name}", _tell(value))
-    return table
-
-
-def _tabulate_rows(rows: list[Stored]) -> Table:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = _open_table(*(f"  {name}" if name == names[0] else name for name in names))
-    for row in rows:
-        cells = [_tell(row.get(name)) for name in names]
-        table.add_row(Text("  ") + cells[0], *cells[1:])
-    return table
+            yield name, "; ".join(value) if isinstance(value, list) else value
 
 
 def _open_table(*headers: str, shows_header: bool = True) -> Table:

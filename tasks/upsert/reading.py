@@ -36,6 +36,12 @@ WHOLE: Final = {"state": "complete", "pattern": "*", "points": {"$gt": 0}}
 """Runs that readers can be given."""
 
 
+_TOLD: Final = (
+    *("series_id", "variable", "unit", "step_minutes", "licence", "status", "reason"),
+    *("valid_at", *QUANTILES, "probability"),
+)
+
+
 class Shown(NamedTuple):
     """A run that readers are or were given; `remark` tells when they could not have seen it."""
 
@@ -118,33 +124,21 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {', '.join(near)}" if near else "there are none"
 
 
-def frame_forecasts(documents: Iterable[Document]) -> pl.DataFrame:
+def frame_forecasts(documents: Sequence[Document]) -> pl.DataFrame:
     """Give FRAME of forecasts; a withheld series has no row."""
-    frames = [FRAME.to_frame()]
-    for document in documents:
-        columns = {name: document[name] for name in QUANTILES}
-        columns |= {"at": document["valid_at"], "probability": document.get("probability")}
-        facts = {name: document.get(name) for name in FRAME if name not in POINTS}
-        rows = pl.DataFrame(columns, schema_overrides={"at": INSTANT}).with_columns(
-            pl.lit(document["series_id"]).alias("series_id"),
-            *(pl.lit(value, FRAME[name]).alias(name) for name, value in facts.items()),
-        )
-        frames.append(rows.select(FRAME.names()).cast(dict(FRAME)))
-    return pl.concat(frames)
+    told = {name: [one.get(name) for one in documents] for name in FRAME}
+    told["at"] = [one["valid_at"] for one in documents]
+    told["probability"] = [
+        one.get("probability", [None] * len(one["valid_at"])) for one in documents
+    ]
+    lists = set(POINTS) - {"series_id"}
+    types = {name: pl.List(kind) if name in lists else kind for name, kind in FRAME.items()}
+    frame = pl.DataFrame(told, schema=types).explode(*lists)
+    return frame.drop_nulls("at")
 
 
 def describe_forecasts(run: Document, documents: Iterable[Document]) -> Document:
-    """Give a run and its forecasts as one document for JSON: one entry a series, one a point."""
-    facts = ("verdict", "issue_at", "horizon_end", "published_at")
-    words = ("series_id", "variable", "unit", "step_minutes", "licence", "status", "reason")
-    series = []
-    for document in documents:
-        columns = {"at": document["valid_at"]} | {name: document[name] for name in QUANTILES}
-        if "probability" in document:
-            columns["probability"] = document["probability"]
-        points = [
-            dict(zip(columns, point, strict=True)) for point in zip(*columns.values(), strict=True)
-        ]
-        series.append({name: document.get(name) for name in words} | {"points": points})
-    told = {"run_id": run["_id"]} | {name: run.get(name) for name in facts}
-    return told | {"series": series}
+    """Give a run and its forecasts as one document for JSON, with the arrays that are stored."""
+    told = {name: run.get(name) for name in ("verdict", "issue_at", "horizon_end", "published_at")}
+    series = [{name: one[name] for name in _TOLD if name in one} for one in documents]
+    return {"run_id": run["_id"]} | told | {"series": series}

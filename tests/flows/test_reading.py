@@ -94,7 +94,7 @@ def test_the_run_is_the_one_of_the_pointer(mongo_database: Database[Document], a
     publish(mongo_database, replace(forecasted(as_of=AS_OF + 2 * WEEK), pattern="rte:*"))
     told = json.loads(ask("latest", DEMAND, "--format", "json").out)
     assert told["run_id"] == later
-    assert told["series"][0]["points"][0]["value"] == 6000.0
+    assert told["series"][0]["value"][0] == 6000.0
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -125,7 +125,7 @@ def test_output_goes_to_a_file(mongo_database: Database[Document], ask: Ask, tmp
 def test_a_withheld_series_is_said_to_be_and_exits_3(mongo_database: Database[Document], ask: Ask):
     publish(mongo_database, forecasted())
     told = ask("latest", WIND, "--format", "json")
-    assert (told.code, json.loads(told.out)["series"][0]["points"]) == (3, [])
+    assert (told.code, json.loads(told.out)["series"][0]["value"]) == (3, [])
     assert f"{WIND}: the newest value is 20 days old" in told.err
 
 
