@@ -1,7 +1,10 @@
 """Rolling back on a real server: readers get an earlier run again, and it stays that way."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
@@ -11,7 +14,7 @@ from tasks.common.errors import ConfigurationError, TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Written
 from tasks.common.settings import Settings
-from tasks.upsert.pointer import read_pointer, turn_pointer
+from tasks.upsert.pointer import read_pointer, turn_forward, turn_pointer
 from tasks.upsert.reading import find_run
 from tasks.upsert.rollback import roll_back
 from tasks.upsert.run import write_run
@@ -152,3 +155,18 @@ def test_before_anything_was_published_there_is_nothing_to_roll_back(
     run(mongo_database, partial)
     with pytest.raises(ConfigurationError, match="nothing to roll back"):
         roll_back(mongo_database)
+
+
+def test_of_many_writers_at_once_the_latest_issue_wins_step_by_step(
+    mongo_database: Database[Document],
+):
+    issued = [AS_OF + n * WEEK for n in range(12)]
+    shuffled = [issued[n * 5 % 12] for n in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        turn = partial(turn_forward, mongo_database)
+        effects = Counter(one.effect for one in pool.map(turn, map(str, shuffled), shuffled))
+    pointer = read_pointer(mongo_database)
+    turns = [turn["issue_at"] for turn in pointer["turns"]]
+    assert turns == sorted(turns)
+    assert (turns[-1], len(turns)) == (issued[-1], effects["inserted"] + effects["modified"])
+    assert effects["inserted"] == 1
