@@ -80,7 +80,8 @@ class _Steps(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         step = getattr(record, "task_name", "")
-        self.show.update(self.show.task_ids[0], description=f"{step}: {record.getMessage()}")
+        said = record.getMessage().replace("Finished in state Completed()", "done")
+        self.show.update(self.show.task_ids[0], description=f"{step}: {said}")
 
 
 @contextmanager

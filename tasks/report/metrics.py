@@ -21,6 +21,7 @@ from tasks.report.migration import MigrationReport
 NAMESPACE: Final = "ForecastPipeline"
 
 _PREFIXES: Final = {"s3_to_mongo_migration": "migration_"}
+"""Records of a migration and of a forecast are counted apart; a failure is a failure."""
 
 Figure = tuple[str, float | None, str]
 """Name, value and CloudWatch's unit of a metric; without a value it is left out."""
@@ -37,8 +38,8 @@ def render_metrics(
 ) -> list[str]:
     """Give the lines of one run; exactly one of them carries its `run_success`.
 
-    Skill and coverage have one value per series, 100 of them a line. Names of a migration begin
-    with `migration_`: an alarm on the forecast's never hears of it.
+    Skill and coverage have one value per series, 100 of them a line. All names but that one begin
+    with `migration_` for a migration.
 
     Args:
         told: None for a run that ended before it could be reported.
@@ -53,8 +54,8 @@ def render_metrics(
     dimensions = {"env": settings.environment, "cluster": settings.cluster}
     context = MetricsContext(NAMESPACE, {"flow": flow}, [dimensions])
     context.set_timestamp(ended_at)
-    figures = [("run_success", float(is_success), "Count"), ("duration", seconds, "Seconds")]
-    for name, value, unit in (*figures, *_list_figures(told)):
+    context.put_metric("run_success", float(is_success), "Count")
+    for name, value, unit in (("duration", seconds, "Seconds"), *_list_figures(told)):
         if value is not None and math.isfinite(value):
             context.put_metric(_PREFIXES.get(flow, "") + name, value, unit)
     if told:

@@ -53,7 +53,7 @@ to standard output: namespace `ForecastPipeline`, dimensions `env` (`ENVIRONMENT
 
 | metric | unit | meaning |
 |---|---|---|
-| `run_success` | Count | 1 COMPLETED or DEGRADED, 0 FAILED, crashed or cancelled; once a run |
+| `run_success` | Count | 1 COMPLETED or DEGRADED, else 0; once a run, of either flow |
 | `duration` | Seconds | from the start of the flow to its end |
 | `published` | Count | 1 if readers are given this run |
 | `read`, `kept`, `rejected` | Count | records of the objects that this run read |
@@ -62,8 +62,8 @@ to standard output: namespace `ForecastPipeline`, dimensions `env` (`ENVIRONMENT
 | `skill` | Percent | against the better naive in the backtest, a value per series |
 | `coverage80`, `coverage95` | Percent | of the backtest inside the interval, a value per series |
 
-A run that ends before it has a report has the first two. Those of a migration begin with
-`migration_`: `migration_run_success`, `_duration`, `_read`, `_kept`, `_rejected` and `_error_rate`.
+A run that ends before it has a report has the first two. The others of a migration begin with
+`migration_`: `migration_duration`, `_read`, `_kept`, `_rejected` and `_error_rate`.
 """
 
 COMMANDS_HEAD = """# Commands
