@@ -53,6 +53,8 @@ ELSEWHERE = {
     ".venv/bin/python -m flows.migration --lake s3://bucket --dry-run": "test_migration, the plan",
     ".venv/bin/python -m flows.migration --lake s3://bucket": "test_migration, on a folder",
     ".venv/bin/python -m flows.migration --lake s3://bucket --verify": "test_migration, after it",
+    ".venv/bin/python -m flows.migration --replay-quarantine": "test_migration of integration",
+    ".venv/bin/python -m flows.forecast": "test_first_run",
     ".venv/bin/python -m flows.forecast latest rte:32:electricity_demand": (
         "test_first_run, after its run"
     ),
