@@ -21,6 +21,8 @@ output "deployment" {
     PIPELINE_MONGODB_URI_SECRET_ARN  = local.secret_arns["uri-pipeline"]
     MIGRATION_MONGODB_URI_SECRET_ARN = local.secret_arns["uri-migration"]
     MONGODB_CA_SECRET_ARN            = local.secret_arns["ca"]
+    PIPELINE_LOG_GROUP               = aws_cloudwatch_log_group.main[local.families.pipeline].name
+    MIGRATION_LOG_GROUP              = aws_cloudwatch_log_group.main[local.families.migration].name
     PREFECT_API_SECRET_ARN           = local.prefect_login.valueFrom
     IMAGE                            = local.pipeline_image
     SCHEDULE_ACTIVE                  = tostring(var.prefect_schedule_active)
