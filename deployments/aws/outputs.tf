@@ -16,6 +16,8 @@ output "deployment" {
     SUBNET_IDS                       = join(",", values(aws_subnet.private)[*].id)
     SECURITY_GROUP_IDS               = aws_security_group.tasks.id
     EXECUTION_ROLE_ARN               = aws_iam_role.tasks["execution"].arn
+    PIPELINE_LOG_GROUP               = aws_cloudwatch_log_group.main[local.families.pipeline].name
+    MIGRATION_LOG_GROUP              = aws_cloudwatch_log_group.main[local.families.migration].name
     PIPELINE_ROLE_ARN                = aws_iam_role.tasks["pipeline"].arn
     MIGRATION_ROLE_ARN               = aws_iam_role.tasks["migration"].arn
     PIPELINE_MONGODB_URI_SECRET_ARN  = local.secret_arns["uri-pipeline"]

@@ -54,10 +54,11 @@ async def render_template(client: PrefectClient, place: Place) -> dict[str, Any]
     Raises:
         ConfigurationError: ecs:push on a server of one's own, or without its credentials block.
     """
-    template = place.fill_template()
+    cloud = client.server_type == ServerType.CLOUD
+    template = place.fill_template(cloud=cloud)
     if place.ecs_work_pool_type == "ecs":
         return template
-    if client.server_type != ServerType.CLOUD:
+    if not cloud:
         msg = (
             f"ECS_WORK_POOL_TYPE is ecs:push, and {client.api_url} is not Prefect Cloud, which "
             "alone starts tasks of such a pool: here every run would stay Late for ever; set it "

@@ -33,28 +33,26 @@ class Place(BaseSettings):
         default="ecs", description="ecs: a worker starts tasks; ecs:push: Prefect Cloud does."
     )
     ecs_cluster: str = Field(description="Cluster that tasks run in.")
-    ecs_vpc_id: str = Field(pattern=r"^vpc-\w+$", description="Its VPC.")
-    ecs_subnets: Names = Field(description="Subnets, separated by commas; one a zone.")
-    ecs_security_groups: Names = Field(description="Security groups that MongoDB lets in.")
-    ecs_assign_public_ip: Literal["ENABLED", "DISABLED"] = Field(
+    vpc_id: str = Field(pattern=r"^vpc-\w+$", description="Its VPC.")
+    subnet_ids: Names = Field(description="Subnets, separated by commas; one a zone.")
+    security_group_ids: Names = Field(description="Security groups that MongoDB lets in.")
+    assign_public_ip: Literal["ENABLED", "DISABLED"] = Field(
         default="DISABLED", description="ENABLED in public subnets without NAT or endpoints."
     )
-    ecs_cpu_architecture: Literal["X86_64", "ARM64"] = Field(
+    cpu_architecture: Literal["X86_64", "ARM64"] = Field(
         default="X86_64", description="What the image was built for."
     )
-    ecs_execution_role_arn: str = Field(description="Role that fetches image and secrets.")
-    ecs_log_group: str = Field(description="Log group of the runs.")
+    execution_role_arn: str = Field(description="Role that fetches image and secrets.")
     aws_credentials_block: str | None = Field(
         default=None, description="AwsCredentials block; ecs:push needs one, a worker none."
     )
-    prefect_api_key_secret_arn: str = Field(
-        default="", description="Secret with PREFECT_API_KEY: Prefect Cloud with a worker."
-    )
-    prefect_api_auth_string_secret_arn: str = Field(
-        default="", description="Secret with PREFECT_API_AUTH_STRING: a server of your own."
+    prefect_api_secret_arn: str = Field(
+        default="",
+        description="Secret of PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a "
+        "server of your own); unset: the API asks for none.",
     )
 
-    def fill_template(self) -> dict[str, Any]:
+    def fill_template(self, *, cloud: bool = False) -> dict[str, Any]:
         """Give the pool's base job template, with this place as defaults of its variables.
 
         Raises:
@@ -62,13 +60,21 @@ class Place(BaseSettings):
         """
         template = json.loads(_TEMPLATE.read_text())
         properties = template["variables"]["properties"]
-        told = self.model_dump(mode="json", exclude={"ecs_work_pool", "ecs_work_pool_type"})
-        defaults = {name.removeprefix("ecs_"): value for name, value in told.items()}
-        for name in defaults.keys() & properties.keys():
-            properties[name]["default"] = defaults[name]
-        rules = {name: rule for name, rule in properties.items() if name in defaults}
-        for fault in validate(defaults, {"type": "object", "properties": rules}):
-            msg = f"Variable {fault.json_path.removeprefix('$.').upper()}: {fault.message}."
+        login = "prefect_api_key" if cloud else "prefect_api_auth_string"
+        defaults = {
+            "cluster": self.ecs_cluster,
+            "vpc_id": self.vpc_id,
+            "subnets": list(self.subnet_ids),
+            "security_groups": list(self.security_group_ids),
+            "assign_public_ip": self.assign_public_ip,
+            "cpu_architecture": self.cpu_architecture,
+            "execution_role_arn": self.execution_role_arn,
+            f"{login}_secret_arn": self.prefect_api_secret_arn,
+        }
+        for name, value in defaults.items():
+            properties[name]["default"] = value
+        for fault in validate(defaults, {"type": "object", "properties": properties}):
+            msg = f"The pool's {fault.json_path.removeprefix('$.')}: {fault.message}."
             raise ConfigurationError(msg)
         return template
 

@@ -1,6 +1,7 @@
 """prefect.yaml is refused for every fault before any of it is applied, and offline."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from deployments.prefect.__main__ import main
 from deployments.prefect.check import check
+from deployments.prefect.place import Place
 from tests.fixtures.prefect_servers import PLACE, ROOT
 
 FILE = ROOT / "prefect.yaml"
@@ -76,9 +78,9 @@ def test_a_fault_of_the_file_is_told_by_deployment_and_value(
         ("ECS_WORK_POOL", "", "ECS_WORK_POOL unset"),
         ("ECS_WORK_POOL", "local", "'family' is not in the pool's template"),
         ("ECS_CLUSTER", "", "ECS_CLUSTER is unset"),
-        ("ECS_VPC_ID", "10.0.0.0/16", "ECS_VPC_ID is '10.0.0.0/16'"),
+        ("VPC_ID", "10.0.0.0/16", "VPC_ID is '10.0.0.0/16'"),
         ("ECS_WORK_POOL_TYPE", "push", "ECS_WORK_POOL_TYPE is 'push'"),
-        ("ECS_EXECUTION_ROLE_ARN", "execution", "'execution' does not match"),
+        ("EXECUTION_ROLE_ARN", "execution", "'execution' does not match"),
         ("SCHEDULE_ACTIVE", "wednesdays", "schedules.0.active"),
         ("ENVIRONMENT", "prod", "ENVIRONMENT is 'prod'"),
         ("PIPELINE_MONGODB_URI_SECRET_ARN", "mongodb://u:p@mongo-1", "does not match"),
@@ -142,3 +144,12 @@ def test_the_command_tells_every_fault_and_exits_2():
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
         *("forecast-weekly", "forecast-adhoc", "forecast-backfill", "s3-to-mongo-migration"),
     ]
+
+
+def test_terraform_tells_every_variable_but_the_revision():
+    outputs = (ROOT / "deployments/aws/outputs.tf").read_text()
+    block = outputs.partition('output "deployment"')[2].partition("\n}")[0]
+    told = set(re.findall(r"^    ([A-Z_]+) +=", block, re.MULTILINE))
+    asked = set(re.findall(r"\{\{ \$(\w+) \}\}", FILE.read_text()))
+    needed = {name.upper() for name, field in Place.model_fields.items() if field.is_required()}
+    assert (asked | needed) - told == {"GIT_SHA", "PWD"}

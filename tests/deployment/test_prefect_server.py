@@ -130,8 +130,8 @@ def server(
     cluster = f"test-{uuid4().hex[:8]}"
     aws("ecs", moto_endpoint).create_cluster(clusterName=cluster)
     folder = tmp_path_factory.mktemp("prefect")
-    place = {"ECS_CLUSTER": cluster, "ECS_VPC_ID": vpc, "ECS_SUBNETS": subnet}
-    place |= {"ECS_SECURITY_GROUPS": group, "ALERT_WEBHOOK_URL": webhook[0]}
+    place = {"ECS_CLUSTER": cluster, "VPC_ID": vpc, "SUBNET_IDS": subnet}
+    place |= {"SECURITY_GROUP_IDS": group, "ALERT_WEBHOOK_URL": webhook[0]}
     hurry = {"PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S"}
     with running_server(folder, **hurry) as api:
         own = {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "operator")}
@@ -237,7 +237,7 @@ def test_a_run_without_heartbeat_becomes_crashed_and_one_that_never_starts_cance
     deployed: Server,
 ):
     silent = deployed.start("forecast_pipeline/forecast-adhoc")
-    unplaced = deployed.start("forecast_pipeline/forecast-backfill")
+    unplaced = deployed.start("s3_to_mongo_migration/s3-to-mongo-migration")
     send_event(deployed, silent, "heartbeat", timedelta(minutes=10))
     send_event(deployed, unplaced, "Pending", timedelta(minutes=15))
     assert deployed.wait_for_state(silent, "CRASHED").message == "No heartbeat for 10 minutes."

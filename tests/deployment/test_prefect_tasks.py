@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = PLACE | {"PWD": str(ROOT), "PREFECT_API_AUTH_STRING_SECRET_ARN": SECRET_ARN}
+    given = PLACE | {"PWD": str(ROOT), "PREFECT_API_SECRET_ARN": SECRET_ARN}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MONGODB_URI", f"mongodb://{SENTINEL}@mongo-1.mongo.internal")
@@ -89,8 +89,9 @@ def test_a_task_has_time_to_end_no_capability_and_a_log(tasks: dict[str, Asked])
         container = asked.container
         assert container["stopTimeout"] == 120
         assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+        migrates = asked.definition["family"] == "s3-to-mongo-migration-ecs"
         assert container["logConfiguration"]["options"] == {
-            "awslogs-group": PLACE["ECS_LOG_GROUP"],
+            "awslogs-group": PLACE[f"{'MIGRATION' if migrates else 'PIPELINE'}_LOG_GROUP"],
             "awslogs-create-group": "false",
             "awslogs-region": "eu-west-3",
             "awslogs-stream-prefix": asked.definition["family"],
