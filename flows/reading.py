@@ -3,6 +3,7 @@
 Exit codes: 0; 3 a series is stale or withheld; 1 there is nothing to read; 2 wrong usage.
 """
 
+import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -194,6 +195,9 @@ def write_bytes(body: bytes, output: Path | None) -> None:
     """Write for machines: nothing else ever stands there."""
     if output is not None:
         output.write_bytes(body)
-    else:
+        return
+    try:
         sys.stdout.buffer.write(body)
         sys.stdout.flush()
+    except BrokenPipeError:  # head has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

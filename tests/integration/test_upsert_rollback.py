@@ -80,6 +80,15 @@ def test_a_repaired_run_of_the_week_is_published(
     assert (repaired.published, shown(mongo_database)) == (True, f"{three[2]}-2")
 
 
+def test_of_two_runs_of_one_issue_time_the_later_stays_withdrawn(
+    mongo_database: Database[Document], three: list[str]
+):
+    repaired = weekly(2, demand=5000.0)
+    run(mongo_database, repaired)
+    assert roll_back(mongo_database).run["_id"] == three[2]
+    assert not run(mongo_database, repaired).published
+
+
 def test_the_next_week_is_published_as_ever(mongo_database: Database[Document], three: list[str]):
     roll_back(mongo_database)
     later = run(mongo_database, weekly(3))
