@@ -3,12 +3,16 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# Immutable: the registry refuses a second image of one minute.
+VERSION := $(or $(VERSION),$(shell date -u +v%Y%m%d-%H%M))
 # Prefect's own files stay inside the checkout, and nothing is sent home.
 export PREFECT_HOME ?= $(CURDIR)/.local/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
+# Recorded with every run, so that a forecast can be traced to its code.
+export GIT_SHA ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help install run serve test check image-check compose-check aws-check bench lock clean
+.PHONY: help install run serve test check image image-check compose-check aws-check deploy-check bootstrap deploy bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,14 +52,40 @@ check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/lint-imports --no-cache > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 	@echo "format, lint, types and imports: fine"
 
+# A Docker engine and Debian's maker of root folders, for checks that start their own.
+define install_engine
+@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+  && ! { command -v dockerd && command -v iptables && command -v mmdebstrap; } > /dev/null; then \
+  apt-get -o DPkg::Lock::Timeout=240 update -qq; \
+  apt-get -o DPkg::Lock::Timeout=240 install -y -qq --no-install-recommends \
+    docker.io iptables iproute2 mmdebstrap > /dev/null; fi
+endef
+
+image: ## Build the image; VERSION=v20261118-2000 names it
+	docker build --build-arg VERSION=$(VERSION) --build-arg GIT_SHA=$$(git rev-parse HEAD) \
+	  --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) --tag forecast-pipeline:$(VERSION) .
+
 image-check: .venv/dev.stamp ## Build the image on an engine of its own and run it hardened
+	$(install_engine)
+	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/python -m pytest -m image tests/deployment $(ARGS)
 
 compose-check: .venv/dev.stamp ## Bring the compose file up, run in it, cut the primary off
+	$(install_engine)
 	@$(BIN)/python -m pytest -m compose tests/deployment $(ARGS)
 
 aws-check: .venv/dev.stamp ## Apply the Terraform to a moto server and read back what it made
 	@$(BIN)/python -m pytest -m aws tests/deployment $(ARGS)
+
+# NAMES="forecast-weekly" does for some deployments only.
+deploy-check: .venv/runtime.stamp | $(PREFECT_HOME) ## Look for faults of prefect.yaml, without a network
+	@$(BIN)/python -m deployments.prefect check $(NAMES)
+
+bootstrap: .venv/runtime.stamp | $(PREFECT_HOME) ## Make pools, alerts and automations on the Prefect server
+	@$(BIN)/python -m deployments.prefect bootstrap $(NAMES)
+
+deploy: .venv/runtime.stamp | $(PREFECT_HOME) ## Check and apply prefect.yaml, and tell what drifted
+	@$(BIN)/python -m deployments.prefect deploy $(NAMES)
 
 bench: .venv/dev.stamp | $(PREFECT_HOME) ## Measure; ARGS="ingest --json" picks one
 	@$(BIN)/python -m tests.bench $(or $(ARGS),ingest)
