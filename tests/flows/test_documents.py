@@ -52,6 +52,8 @@ ELSEWHERE = {
     "?replicaSet=rs0&tls=true'": "test_migration sets it to its own replica set",
     ".venv/bin/python -m flows.migration --lake s3://bucket --dry-run": "test_migration, the plan",
     ".venv/bin/python -m flows.migration --lake s3://bucket": "test_migration, on a folder",
+    ".venv/bin/python -m flows.forecast backfill --from 2019-01-09 --weeks 12 "
+    "--lake s3://landing/raw": "test_backfill, six weeks on a folder",
     ".venv/bin/python -m flows.migration --lake s3://bucket --verify": "test_migration, after it",
     ".venv/bin/python -m flows.migration --replay-quarantine": "test_migration of integration",
     ".venv/bin/python -m flows.forecast": "test_first_run",
