@@ -1,5 +1,5 @@
 # raw: what Airbyte lands. processed: history, manifests, quarantine, remembered fits.
-# reports: what every run said, locked against change for a year.
+# reports: copies of what every run said, locked against change for a year (archive.tf).
 locals {
   buckets = toset(["raw", "processed", "reports"])
 }
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "tls_only" {
 
 resource "aws_s3_bucket_policy" "layers" {
   for_each   = local.buckets
-  bucket     = each.value.id
+  bucket     = aws_s3_bucket.layers[each.key].id
   policy     = data.aws_iam_policy_document.tls_only[each.key].json
   depends_on = [aws_s3_bucket_public_access_block.layers]
 }

@@ -6,6 +6,7 @@ data "aws_iam_policy_document" "assume" {
     machines  = "ec2.amazonaws.com"
     scheduler = "scheduler.amazonaws.com"
     backup    = "backup.amazonaws.com"
+    archive   = "s3.amazonaws.com"
   }
   statement {
     actions = ["sts:AssumeRole"]
@@ -89,17 +90,17 @@ data "aws_iam_policy_document" "pipeline" {
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]
-    resources = values(local.layer_arns)
+    resources = [local.layer_arns["raw"], local.layer_arns["processed"]]
   }
   statement {
     sid       = "Read"
     actions   = ["s3:GetObject"]
-    resources = [for arn in values(local.layer_arns) : "${arn}/*"]
+    resources = ["${local.layer_arns["raw"]}/*", "${local.layer_arns["processed"]}/*"]
   }
   statement {
     sid       = "Write"
     actions   = ["s3:PutObject"]
-    resources = ["${local.layer_arns["processed"]}/*", "${local.layer_arns["reports"]}/*"]
+    resources = ["${local.layer_arns["processed"]}/*"]
   }
 }
 
@@ -107,20 +108,16 @@ data "aws_iam_policy_document" "migration" {
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]
-    resources = [local.layer_arns["processed"], local.layer_arns["reports"]]
+    resources = [local.layer_arns["raw"], local.layer_arns["processed"]] # either may hold the layer
   }
   statement {
     sid       = "Read"
     actions   = ["s3:GetObject"]
-    resources = ["${local.layer_arns["processed"]}/*"]
+    resources = ["${local.layer_arns["raw"]}/processed/*", "${local.layer_arns["processed"]}/*"]
   }
   statement {
-    sid     = "Write"
-    actions = ["s3:PutObject"]
-    resources = [
-      "${local.layer_arns["processed"]}/quarantine/*",
-      "${local.layer_arns["processed"]}/reports/*",
-      "${local.layer_arns["reports"]}/*",
-    ]
+    sid       = "Write"
+    actions   = ["s3:PutObject"]
+    resources = [for folder in ["quarantine", "reports"] : "${local.layer_arns["processed"]}/${folder}/*"]
   }
 }
