@@ -121,10 +121,12 @@ class ObjectStore:
         A writer whose acknowledgement was lost meets its own object, so what stands there decides.
         """
         path, failure = self._path(key), errors.TransientError()
+        is_page = key.endswith(".html") and isinstance(self.backend, S3Store)  # no types in folders
+        kind: obstore.Attributes = {"Content-Type": "text/html; charset=utf-8"} if is_page else {}
         for pause_s in (0.1, 0.5, 1.0, 0.0):
             try:
                 with _explaining(f"write {key!r} in {self.uri}"):
-                    self.backend.put(path, body, mode="create")
+                    self.backend.put(path, body, mode="create", attributes=kind)
                     return True
             except errors.TransientError as error:
                 failure = error

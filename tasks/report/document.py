@@ -212,6 +212,9 @@ class RunReport(_Document):
     scorecard: list[Score] = Field(description="By series and bucket, nearest bucket first.")
     changes: Changes
     mongodb: Publication
+    page_key: str | None = Field(
+        default=None, description="The page of this report, in `input.output`; null: a dry run."
+    )
 
 
 if __name__ == "__main__":

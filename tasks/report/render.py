@@ -31,6 +31,8 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     parts += [Text("\nSeries, troubled ones first"), _tabulate_series(report.series[:rows])]
     if len(report.series) > rows:
         parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
+    if report.page_key:
+        parts += [Text(), inert_text(f"Page: {report.input.output}/{report.page_key}")]
     return Group(*parts)
 
 
@@ -39,9 +41,10 @@ def render_verdict(report: RunReport | MigrationReport) -> RenderableType:
     return inert_text(report.verdict, STATE_STYLE[report.state])
 
 
-def render_markdown(report: RunReport) -> str:
-    """Give the summary as markdown; text from outside is fenced by backticks."""
+def render_markdown(report: RunReport, page: str | None = None) -> str:
+    """Give the summary as markdown, with a link to `page`; text from outside is fenced."""
     lines = [f"# {report.state}", "", fence(report.verdict), ""]
+    lines += [f"[The page of this run](<{page}>)", ""] if page else []
     lines += [f"- {fence(line)}" for line in _describe_lines(report)]
     if report.demand_next_week:
         lines += ["", "## Demand, next ISO week", "", *_write_demand(report)]

@@ -3,7 +3,11 @@
 from typing import TypeVar
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 from prefect.tasks import exponential_backoff
@@ -15,9 +19,10 @@ from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed, Written
 from tasks.common.scores import Earlier, Scored
 from tasks.common.settings import load_settings
-from tasks.report.archive import archive_migration, archive_report
+from tasks.report.archive import archive_migration, archive_page, archive_report
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport, summarise_migration
+from tasks.report.page import render_page
 from tasks.report.render import fence, render_markdown, tabulate_for_prefect
 from tasks.report.scorecard import score_earlier
 from tasks.report.statement import describe_migration, tabulate_objects
@@ -49,17 +54,21 @@ def report(
     written: Written,
     moved: Changes,
 ) -> RunReport:
-    """Report one run: JSON in the lake, artifacts in Prefect, and the verdict."""
+    """Report one run: JSON and a page in the lake, artifacts in Prefect, and the verdict."""
     settings, logger = load_settings(), get_run_logger()
     told = summarise_run(extracted, transformed, forecasted, written, settings, moved=moved)
+    link = None
     if not told.dry_run:
-        key = archive_report(told, open_store(extracted.output, settings))
-        logger.info("Report archived as %s in %s", key, extracted.output)
+        store = open_store(extracted.output, settings)
+        told = archive_report(told, store)
+        page = render_page(told, transformed, forecasted)
+        link = archive_page(told, page, store, endpoint=settings.s3_endpoint_url)
+        create_link_artifact(link, "The page of this run", key="forecast-page")
     create_markdown_artifact(
-        render_markdown(told), key="forecast-run", description=fence(told.verdict)
+        render_markdown(told, link), key="forecast-run", description=fence(told.verdict)
     )
     create_table_artifact(tabulate_for_prefect(told), key="forecast-series")
-    logger.info("%s", told.verdict)
+    logger.info("%s Report: %s", told.verdict, link)
     return told
 
 

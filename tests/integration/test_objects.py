@@ -10,6 +10,7 @@ import pytest
 from tasks.common.errors import CorruptObjectError, MissingObjectError, TerminalError
 from tasks.common.objects import ObjectStore, open_store
 from tasks.common.settings import Settings
+from tests.fixtures.object_servers import S3Server
 
 BEHIND = ("folder", "memory", "moto_server", "s3_server")
 ODD_KEYS = (
@@ -106,3 +107,10 @@ def test_a_key_that_would_climb_out_is_refused(store: ObjectStore, key: str):
         store.get_bytes(key)
     with pytest.raises(TerminalError, match="is refused"):
         store.put_if_absent(key, b"x")
+
+
+def test_a_page_in_a_bucket_is_opened_by_a_browser_and_not_saved(s3_server: S3Server):
+    assert s3_server.open().put_if_absent("run.html", b"1")
+    with s3_server.client() as client:
+        head = client.head_object(Bucket=s3_server.bucket, Key="run.html")
+    assert head["ContentType"] == "text/html; charset=utf-8"
