@@ -10,17 +10,27 @@ from dataclasses import asdict
 from datetime import datetime
 from hashlib import blake2b
 from importlib.metadata import version
+from itertools import chain
 from typing import Final
 
 import bson
+import numpy as np
 import polars as pl
 from polars import selectors as cs
 
 from tasks.common.accounts import SeriesOutcome
-from tasks.common.contracts import VARIABLES, Flag, variables_of
+from tasks.common.contracts import VARIABLES, Flag
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed
+from tasks.upsert.encoding import (
+    BATCH_DOCUMENTS,
+    Encoded,
+    encode_rows,
+    join_rows,
+    split_rows,
+    to_column,
+)
 
 SCHEMA_VERSION: Final = 1
 """Raised when the shape of documents changes; readers accept this one and the one before."""
@@ -29,7 +39,6 @@ MODEL_PACKAGES: Final = ("prophet", "statsforecast", "polars")
 """Packages whose version decides numbers; recorded with every forecast."""
 
 _OUTSIDE_HASH: Final = frozenset({"_id", "run_id", "rev", "hash", "seconds", "data", "provenance"})
-_SLICE_ROWS: Final = 5000
 _QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 
 
@@ -39,53 +48,66 @@ def hash_document(document: Document) -> str:
     BSON survives the round trip through MongoDB unchanged, so a stored document read back hashes
     the same.
     """
-    return _hash({key: value for key, value in document.items() if key not in _OUTSIDE_HASH})
+    said = {key: value for key, value in document.items() if key not in _OUTSIDE_HASH}
+    return _hash(bson.encode(said))
 
 
-def _hash(content: Document) -> str:
-    return blake2b(bson.encode(content), digest_size=16).hexdigest()
+def _hash(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
 
 
-def observation_documents(frame: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[Document]:
-    """Give one document per row of OBSERVATIONS, in its order.
+def encode_observations(
+    frame: pl.DataFrame, raw_units: Mapping[str, str]
+) -> Iterator[list[Encoded]]:
+    """Give one document per row of OBSERVATIONS, in batches; those of one shape stand together.
 
     Args:
         frame: OBSERVATIONS of one source.
         raw_units: the source's unit per variable; the raw value is kept where it differs from
             the canonical unit.
     """
-    for rows in frame.iter_slices(_SLICE_ROWS):
-        yield from _convert_slice(rows.with_columns(cs.enum().cast(pl.String)), raw_units)
+    is_long = pl.col("line") > np.iinfo(np.int32).max
+    shape = (cs.string().str.len_bytes(), cs.float().is_null(), is_long.alias("is_long"))
+    for rows in frame.iter_slices(BATCH_DOCUMENTS):
+        groups = _prepare(rows).group_by(*shape, maintain_order=True)
+        yield list(chain.from_iterable(_encode_alike(alike, raw_units) for _, alike in groups))
 
 
-def _convert_slice(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[Document]:
-    # Columns zipped: three times as fast as to_dicts. Naive instants are UTC to BSON.
-    measurements = _measurements(rows, raw_units)
-    instants = rows["at"].dt.replace_time_zone(None)
-    extracted = rows["extracted_at"].dt.replace_time_zone(None).to_list()
-    columns = [rows[name].to_list() for name in ("source_id", "source_key", "line", "maturity")]
-    stations = {
-        key: {"id": key, "network": key.split(":")[0]} for key in rows["station_id"].unique()
+def _prepare(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add names, and null what is not a number; naive instants are UTC to BSON."""
+    numbers = rows.select(cs.float()).columns
+    return rows.with_columns(
+        cs.enum().cast(pl.String),
+        cs.datetime().dt.replace_time_zone(None).dt.cast_time_unit("ms"),
+        *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in numbers),
+        cs.ends_with("__flag").fill_null(int(Flag.NOT_EVALUATED)),
+        pl.col("station_id").cast(pl.String).str.split(":").list.first().alias("network"),
+        name_observations(rows).alias("_id"),
+    )
+
+
+def _encode_alike(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[Encoded]:
+    told = {name: to_column(rows[name]) for name in rows.columns}
+    content = {
+        "station": {"id": told["station_id"], "network": told["network"]},
+        "timestamp": told["at"],
+        "measurements": _measurements(told, raw_units),
+        "metadata": {
+            "source": told["source_id"],
+            "source_key": told["source_key"],
+            "source_line": told["line"],
+            "extracted_at": told["extracted_at"],
+            "maturity": told["maturity"],
+        },
+        "schema_version": SCHEMA_VERSION,
     }
-    ids = name_observations(rows)
-    for key, station, at, rev, values, source, source_key, line, maturity, extracted_at in zip(
-        ids, rows["station_id"], instants.to_list(), rows["rev"], measurements, *columns, extracted,
-        strict=True,
-    ):  # fmt: skip
-        content = {
-            "station": stations[station],
-            "timestamp": at,
-            "measurements": values,
-            "metadata": {
-                "source": source,
-                "source_key": source_key,
-                "source_line": line,
-                "extracted_at": extracted_at,
-                "maturity": maturity,
-            },
-            "schema_version": SCHEMA_VERSION,
-        }
-        yield {"_id": key, **content, "rev": rev, "hash": _hash(content)}
+    block = encode_rows(content, rows.height)
+    hashes = [_hash(row) for row in split_rows(block)]
+    name = encode_rows({"_id": told["_id"]}, rows.height)
+    version = encode_rows({"rev": told["rev"], "hash": np.array(hashes, "S32")}, rows.height)
+    bodies = split_rows(join_rows(name, block, version))
+    versions = zip(rows["rev"].to_list(), hashes, strict=True)
+    return zip(rows["_id"].to_list(), versions, bodies, strict=True)
 
 
 def name_observations(rows: pl.DataFrame) -> pl.Series:
@@ -94,28 +116,22 @@ def name_observations(rows: pl.DataFrame) -> pl.Series:
     return rows["station_id"].cast(pl.String) + "|" + instants
 
 
-def _measurements(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> list[Document]:
-    """Give, per row, the measured variables: {variable: {value, unit, flag, raw?, raw_unit?}}."""
-    measured: list[Document] = [{} for _ in range(rows.height)]
-    for variable in variables_of(rows):
+def _measurements(told: Document, raw_units: Mapping[str, str]) -> Document:
+    """Give the measured variables: {variable: {value, unit, flag, raw?, raw_unit?}}."""
+    measured: Document = {}
+    for variable in (name for name in VARIABLES if name in told):
         unit = VARIABLES[variable].unit
         raw_unit = raw_units.get(variable, unit)
-        values = _finite(rows[variable]).to_list()
-        flags = rows[f"{variable}__flag"].fill_null(int(Flag.NOT_EVALUATED)).to_list()
-        raw_column = f"{variable}__raw"  # left out where every value is as it was delivered
-        raws = _finite(rows[raw_column]).to_list() if raw_column in rows.columns else values
-        for row, value, flag, raw in zip(measured, values, flags, raws, strict=True):
-            if value is not None:
-                row[variable] = {"value": value, "unit": unit, "flag": flag}
-            elif raw is not None:  # refused by the physical bounds: shown, but not as a value
-                row[variable] = {"value": None, "unit": unit, "flag": flag}
-            if raw is not None and (raw_unit != unit or value is None):
-                row[variable] |= {"raw": raw, "raw_unit": raw_unit}
+        value = told[variable]
+        # left out where every value is as it was delivered
+        raw = told.get(f"{variable}__raw", value)
+        if value is None and raw is None:
+            continue
+        # A value that the physical bounds refused is shown as raw only.
+        measured[variable] = {"value": value, "unit": unit, "flag": told[f"{variable}__flag"]}
+        if raw is not None and (raw_unit != unit or value is None):
+            measured[variable] |= {"raw": raw, "raw_unit": raw_unit}
     return measured
-
-
-def _finite(values: pl.Series) -> pl.Series:
-    return values.set(~values.is_finite(), None)
 
 
 def forecast_documents(transformed: Transformed, forecasted: Forecasted) -> list[Document]:

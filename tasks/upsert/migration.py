@@ -1,9 +1,11 @@
 """Objects of the processed layer into MongoDB, each accounted for by what stands there after."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -15,10 +17,11 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
 from tasks.common.accounts import WriteCounts
 from tasks.common.migration import Account, Fate, Fetched, Item, Plan, open_account
 from tasks.common.mongo import Document, retried
-from tasks.upsert.documents import hash_document, observation_documents
+from tasks.upsert.documents import encode_observations, hash_document
+from tasks.upsert.encoding import Encoded, Version
 from tasks.upsert.ledger import LEASE_S, enter, enter_file, read_ledger, take_lease
 from tasks.upsert.observations import list_versions
-from tasks.upsert.write import Batch, Version, split_batches, withdraw_documents
+from tasks.upsert.write import Batch, withdraw_documents
 
 _SHOWN: Final = 20
 _ROWS: Final = 50_000
@@ -108,7 +111,7 @@ def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: floa
     if one.reason:
         return open_account(one.item, "refused", one)
     started, counts, reckoning = perf_counter(), WriteCounts(), Reckoning()
-    for documents in split_batches(_list_documents(db, plan, one, reckoning)):
+    for documents in _list_batches(db, plan, one, reckoning):
         batch = Batch(db["observations"], documents)
         if plan.mode == "verify":
             stored = _read_content(db, list(batch.wanted))
@@ -127,9 +130,9 @@ def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: floa
     return account
 
 
-def _list_documents(
+def _list_batches(
     db: Database[Document], plan: Plan, one: Fetched, reckoning: "Reckoning"
-) -> Iterator[Document]:
+) -> Iterator[list[Encoded]]:
     """Give the documents of the rows that count; versions that count no more are emptied first."""
     withdrawn = one.item.file.withdrawn if one.item.file else ()
     for rows, raw_units in read_rows(one.files):
@@ -140,7 +143,7 @@ def _list_documents(
             if plan.mode == "load":
                 withdraw_documents(db["observations"], list_versions(rows.filter(is_withdrawn)))
         reckoning.instants += [*counting["at"].top_k(1), *counting["at"].bottom_k(1)]
-        yield from observation_documents(counting, raw_units)
+        yield from encode_observations(counting, raw_units)
 
 
 def _enter(db: Database[Document], one: Fetched) -> None:
@@ -171,7 +174,8 @@ def read_rows(files: Sequence[Path]) -> Iterator[tuple[pl.DataFrame, Mapping[str
 class Reckoning:
     """What an object says against what MongoDB holds, document by document."""
 
-    stations: dict[str, list[int]] = field(default_factory=dict)
+    wanted: Counter[str] = field(default_factory=Counter)
+    stored: Counter[str] = field(default_factory=Counter)
     checksum: int = 0
     checksum_stored: int = 0
     displaced: int = 0
@@ -180,21 +184,17 @@ class Reckoning:
 
     def compare(self, wanted: Mapping[str, Version], stored: Mapping[str, Version]) -> None:
         """Compare versions by `_id`; a newer one from elsewhere is no difference."""
-        checksum = 0
-        for key, version in wanted.items():
-            found = stored.get(key, ("", ""))
-            station = self.stations.setdefault(key.rpartition("|")[0], [0, 0])
-            station[0] += 1
-            station[1] += key in stored
-            if found > version and found[1]:
-                self.displaced += 1
-                continue
-            checksum += int(version[1], 16)
-            if found != version:
-                self.checksum_stored += int(found[1] or "0", 16) - int(version[1], 16)
-                self.differing += [key] if len(self.differing) < _SHOWN else []
-        self.checksum += checksum
-        self.checksum_stored += checksum
+        self.wanted.update(key.rpartition("|")[0] for key in wanted)
+        self.stored.update(key.rpartition("|")[0] for key in stored)
+        if stored != wanted:
+            newer = {key for key, found in stored.items() if found > wanted[key] and found[1]}
+            self.displaced += len(newer)
+            wanted = {key: version for key, version in wanted.items() if key not in newer}
+            stored = {key: version for key, version in stored.items() if key not in newer}
+            differing = (key for key in wanted if stored.get(key) != wanted[key])
+            self.differing += islice(differing, _SHOWN - len(self.differing))
+        self.checksum += sum(int(content, 16) for _, content in wanted.values())
+        self.checksum_stored += sum(int(content or "0", 16) for _, content in stored.values())
 
     def close(self, one: Fetched, fate: Fate, counts: WriteCounts, seconds: float) -> Account:
         """Give the account; records that never became a document are counted in."""
@@ -203,7 +203,9 @@ class Reckoning:
         counts += WriteCounts(rejected + older, duplicate=older, rejected=rejected)
         found = {
             "rows": counts.check(one.item.key),
-            "stations": {name: tuple(count) for name, count in sorted(self.stations.items())},
+            "stations": {
+                name: (self.wanted[name], self.stored[name]) for name in sorted(self.wanted)
+            },
             "checksum": f"{self.checksum % 2**128:032x}",
             "checksum_stored": f"{self.checksum_stored % 2**128:032x}",
             "displaced": self.displaced,

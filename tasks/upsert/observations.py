@@ -11,9 +11,9 @@ from pymongo.database import Database
 from tasks.common.accounts import WriteCounts
 from tasks.common.mongo import Document
 from tasks.common.results import ProcessedFile
-from tasks.upsert.documents import name_observations, observation_documents
+from tasks.upsert.documents import encode_observations, name_observations
 from tasks.upsert.ledger import enter_file, read_ledger
-from tasks.upsert.write import withdraw_documents, write_documents
+from tasks.upsert.write import withdraw_documents, write_batches
 
 Fetch = Callable[[ProcessedFile], bytes]
 
@@ -46,7 +46,7 @@ def load_observations(
 def _write_file(db: Database[Document], file: ProcessedFile, body: bytes) -> WriteCounts:
     raw_units = json.loads(pl.read_parquet_metadata(BytesIO(body)).get("raw_units", "{}"))
     counting, _ = _split_rows(file, body)
-    return write_documents(db["observations"], observation_documents(counting, raw_units))
+    return write_batches(db["observations"], encode_observations(counting, raw_units))
 
 
 def _split_rows(file: ProcessedFile, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -5,10 +5,12 @@ content; breaks ties). What is stored is read first, since a duplicate-key error
 a read; new documents are inserted, older ones replaced under a guard, equal ones left alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import TypeVar
 
+import bson
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
@@ -16,15 +18,21 @@ from pymongo.errors import BulkWriteError
 from tasks.common.accounts import WriteCounts
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import DUPLICATE_KEY, Document, retried
+from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, Version
 
-BATCH_DOCUMENTS: Final = 5000
-"""Larger batches are not faster, and memory stays bounded."""
-
-Version = tuple[str, str]
+_T = TypeVar("_T")
 
 
 def write_documents(collection: Collection[Document], documents: Iterable[Document]) -> WriteCounts:
-    """Store documents that have `_id`, `rev` and `hash`; the counts close.
+    """Store documents that have `_id`, `rev` and `hash`, as `write_batches` does."""
+    encoded = ((d["_id"], version_of(d), bson.encode(d)) for d in documents)
+    return write_batches(collection, split_batches(encoded))
+
+
+def write_batches(
+    collection: Collection[Document], batches: Iterable[Sequence[Encoded]]
+) -> WriteCounts:
+    """Store documents; the counts close.
 
     Of two versions of one `_id` the greater (rev, hash) stays, in whatever order, however often
     and by however many writers they arrive; the lesser counts as duplicate. Every batch is
@@ -35,7 +43,7 @@ def write_documents(collection: Collection[Document], documents: Iterable[Docume
         PyMongoError: the set gave no answer for two minutes.
     """
     total = WriteCounts()
-    for batch in split_batches(documents):
+    for batch in batches:
         total += Batch(collection, batch).write()
     return total.check(collection.name)
 
@@ -66,12 +74,12 @@ def _update(collection: Collection[Document], operations: Sequence[UpdateOne]) -
     return collection.bulk_write(operations, ordered=False).modified_count
 
 
-def version_of(document: Mapping[str, str]) -> Version:
+def version_of(document: Document) -> Version:
     """Give what orders two versions of one document."""
     return document["rev"], document["hash"]
 
 
-def split_batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+def split_batches(documents: Iterable[_T]) -> Iterator[list[_T]]:
     """Cut documents into batches of `BATCH_DOCUMENTS`."""
     iterator = iter(documents)
     while batch := list(islice(iterator, BATCH_DOCUMENTS)):
@@ -85,18 +93,17 @@ class Batch:
         wanted: the version of every document, by `_id`.
     """
 
-    def __init__(self, collection: Collection[Document], documents: Sequence[Document]) -> None:
+    def __init__(self, collection: Collection[Document], documents: Sequence[Encoded]) -> None:
         """Keep the greatest version of each document; nothing is read or written yet."""
         self._collection = collection
         self._received = len(documents)
-        self._latest: dict[str, Document] = {}
+        self._bodies: dict[str, bytes] = {}
         self.wanted: dict[str, Version] = {}
         self._before: dict[str, Version] | None = None
         self._stands: dict[str, Version] = {}
-        for document in documents:
-            key, version = document["_id"], version_of(document)
-            if key not in self.wanted or version > self.wanted[key]:
-                self._latest[key], self.wanted[key] = document, version
+        for name, version, body in documents:
+            if name not in self.wanted or version > self.wanted[name]:
+                self._bodies[name], self.wanted[name] = body, version
 
     @retried
     def write(self) -> WriteCounts:
@@ -106,8 +113,8 @@ class Batch:
             self._before = stored
         wanted = self.wanted
         own = [k for k, v in stored.items() if v == wanted[k] and self._before.get(k) != v]
-        new = [d for k, d in self._latest.items() if k not in stored]
-        newer = [d for k, d in self._latest.items() if k in stored and wanted[k] > stored[k]]
+        new = [k for k in wanted if k not in stored]
+        newer = [k for k, v in stored.items() if v < wanted[k]]
         raced = self._insert(new)
         replaced = self._replace([*newer, *raced])
         own_inserted = sum(key not in self._before for key in own)
@@ -127,47 +134,49 @@ class Batch:
         return self._stands or self._read_versions()
 
     def _read_versions(self) -> dict[str, Version]:
-        found = self._collection.find({"_id": {"$in": list(self._latest)}}, {"rev": 1, "hash": 1})
-        return {document["_id"]: version_of(document) for document in found}
+        named = {"_id": {"$in": list(self.wanted)}}
+        found = self._collection.find(named, {"rev": 1, "hash": 1}, batch_size=len(self.wanted) + 1)
+        return {document["_id"]: version_of(document) for document in found.to_list()}
 
-    def _insert(self, documents: Sequence[Document]) -> list[Document]:
+    def _insert(self, names: Sequence[str]) -> list[str]:
         """Insert; give those that another writer inserted in between."""
-        if not documents:
+        if not names:
             return []
         try:
-            self._collection.insert_many(documents, ordered=False)
+            self._collection.insert_many(map(self._wrap, names), ordered=False)
         except BulkWriteError as error:
-            self._refuse(error, documents)
+            self._refuse(error, names)
             if error.details["writeConcernErrors"]:
                 raise
-            return [documents[e["index"]] for e in error.details["writeErrors"]]
+            return [names[e["index"]] for e in error.details["writeErrors"]]
         return []
 
-    def _replace(self, documents: Sequence[Document]) -> int:
+    def _replace(self, names: Sequence[str]) -> int:
         """Replace what is older, and only that; give how many were."""
-        if not documents:
+        if not names:
             return 0
-        operations = [ReplaceOne(_older_than(document), document) for document in documents]
+        operations = [ReplaceOne(self._older(name), self._wrap(name)) for name in names]
         try:
             return self._collection.bulk_write(operations, ordered=False).matched_count
         except BulkWriteError as error:
-            self._refuse(error, documents)
+            self._refuse(error, names)
             raise
 
-    def _refuse(self, error: BulkWriteError, documents: Sequence[Document]) -> None:
+    def _wrap(self, name: str) -> RawBSONDocument:
+        return RawBSONDocument(self._bodies[name])
+
+    def _older(self, name: str) -> Document:
+        """Match what is stored only while it is older (no upsert: that would race to 11000)."""
+        rev, content = self.wanted[name]
+        return {"_id": name, "$or": [{"rev": {"$lt": rev}}, {"rev": rev, "hash": {"$lt": content}}]}
+
+    def _refuse(self, error: BulkWriteError, names: Sequence[str]) -> None:
         """Raise when the server refused a document for any reason but a lost race."""
         refused = [e for e in error.details["writeErrors"] if e["code"] != DUPLICATE_KEY]
         if refused:
             msg = (
                 f"MongoDB refused {len(refused)} of {self._received} documents of "
-                f"{self._collection.name}, first {documents[refused[0]['index']]['_id']!r}: code "
+                f"{self._collection.name}, first {names[refused[0]['index']]!r}: code "
                 f"{refused[0]['code']}, {refused[0]['errmsg']}; mend their cause and run again."
             )
             raise TerminalError(msg) from None
-
-
-def _older_than(document: Document) -> Document:
-    """Match the stored document only while it is older (no upsert: that would race to 11000)."""
-    rev, content = version_of(document)
-    older = [{"rev": {"$lt": rev}}, {"rev": rev, "hash": {"$lt": content}}]
-    return {"_id": document["_id"], "$or": older}

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import bson
 import numpy as np
 import polars as pl
 from pydantic import SecretStr
@@ -31,7 +32,7 @@ from tasks.common.results import ProcessedFile, SourceFacts
 from tasks.common.settings import Settings
 from tasks.transform.clean import convert_units, flag_values
 from tasks.transform.processed import encode_parquet
-from tasks.upsert.documents import observation_documents
+from tasks.upsert.documents import encode_observations
 from tasks.upsert.migration import read_rows
 from tests.bench.cpu import measure_cost
 from tests.fixtures.migrating import migrate
@@ -104,7 +105,12 @@ def make_frame(first: datetime, steps: int, numbers: np.random.Generator) -> pl.
 def read_documents(folder: Path) -> list[Document]:
     """Give the documents of a layer, ready to be written."""
     files = sorted((folder / "processed/v1/observations").glob("*.parquet"))
-    return [d for rows, units in read_rows(files) for d in observation_documents(rows, units)]
+    return [
+        bson.decode(body)
+        for rows, units in read_rows(files)
+        for batch in encode_observations(rows, units)
+        for _, _, body in batch
+    ]
 
 
 def insert_bare(folder: Path, db: Database[Document]) -> Callable[[], object]:

@@ -12,14 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.common.errors import TerminalError
-from tasks.upsert.documents import forecast_documents, hash_document, observation_documents
+from tasks.common.mongo import Document
+from tasks.upsert.documents import encode_observations, forecast_documents, hash_document
 from tests.unit.upsert.frames import DEMAND, WIND, forecasted, observations, transformed
 
 AWARE = CodecOptions(tz_aware=True)
 
 
+def read(frame: pl.DataFrame, raw_units: dict[str, str] | None = None) -> list[Document]:
+    """Give the documents that are made of a frame, as a reader gets them."""
+    batches = encode_observations(frame, raw_units or {})
+    return [bson.decode(body, AWARE) for batch in batches for _, _, body in batch]
+
+
 def test_an_observation_is_named_after_station_and_utc_instant():
-    document = next(observation_documents(observations([8.5]), {"air_temperature": "degF"}))
+    (document,) = read(observations([8.5]), {"air_temperature": "degF"})
     assert document["_id"] == "infoclimat:00052|2019-11-04T00:00:00Z"
     assert document["station"] == {"id": "infoclimat:00052", "network": "infoclimat"}
     assert document["metadata"]["source_line"] == 1
@@ -27,13 +34,13 @@ def test_an_observation_is_named_after_station_and_utc_instant():
 
 def test_observations_within_one_second_keep_names_of_their_own():
     frame = observations([8.5]).with_columns(pl.col("at") + timedelta(milliseconds=250))
-    document = next(observation_documents(frame, {}))
+    (document,) = read(frame)
     assert document["_id"].endswith("T00:00:00.250Z")
 
 
 def test_the_raw_value_is_kept_where_the_source_has_another_unit():
-    converted = next(observation_documents(observations([10.0]), {"air_temperature": "degF"}))
-    as_is = next(observation_documents(observations([10.0]), {"air_temperature": "degC"}))
+    (converted,) = read(observations([10.0]), {"air_temperature": "degF"})
+    (as_is,) = read(observations([10.0]), {"air_temperature": "degC"})
     expected = {"value": 10.0, "unit": "degC", "flag": 1}
     assert as_is["measurements"]["air_temperature"] == expected
     raw = {"raw": 50.0, "raw_unit": "degF"}
@@ -42,7 +49,7 @@ def test_the_raw_value_is_kept_where_the_source_has_another_unit():
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 def test_what_is_not_a_number_has_no_key(value: float | None):
-    document = next(observation_documents(observations([value]), {"air_temperature": "degF"}))
+    (document,) = read(observations([value]), {"air_temperature": "degF"})
     assert document["measurements"] == {}
 
 
@@ -50,21 +57,21 @@ def test_a_value_beyond_the_bounds_shows_its_raw_value_and_no_other():
     frame = observations([85.0]).with_columns(
         air_temperature=pl.lit(None, pl.Float64), air_temperature__flag=pl.lit(4, pl.UInt8)
     )
-    document = next(observation_documents(frame, {"air_temperature": "degC"}))
+    (document,) = read(frame, {"air_temperature": "degC"})
     refused = {"value": None, "unit": "degC", "flag": 4, "raw": 185.0, "raw_unit": "degC"}
     assert document["measurements"]["air_temperature"] == refused
 
 
 def test_a_raw_value_that_is_not_a_number_is_left_out():
     frame = observations([10.0]).with_columns(air_temperature__raw=pl.lit(math.nan))
-    document = next(observation_documents(frame, {"air_temperature": "degF"}))
+    (document,) = read(frame, {"air_temperature": "degF"})
     assert "raw" not in document["measurements"]["air_temperature"]
 
 
 def test_values_without_a_raw_column_are_as_they_were_delivered():
     frame = observations([10.0]).drop("air_temperature__raw")
-    told = [next(observation_documents(frame, {"air_temperature": u})) for u in ("degC", "K")]
-    values = [document["measurements"]["air_temperature"] for document in told]
+    told = [read(frame, {"air_temperature": unit}) for unit in ("degC", "K")]
+    values = [document["measurements"]["air_temperature"] for (document,) in told]
     assert values[0] == {"value": 10.0, "unit": "degC", "flag": 1}
     assert values[1]["raw"] == 10.0
 
@@ -73,16 +80,16 @@ def test_texts_that_come_as_enum_give_the_same_document():
     plain = observations([10.0, 11.0])
     texts = ("station_id", "rev", "source_id", "source_key")
     coded = plain.cast({name: pl.Enum(plain[name].unique().sort()) for name in texts})
-    assert list(observation_documents(coded, {})) == list(observation_documents(plain, {}))
+    assert read(coded) == read(plain)
 
 
 def test_a_frame_without_variables_still_gives_its_rows():
     bare = observations([1.0, 2.0]).drop(pl.selectors.starts_with("air_temperature"))
-    assert [document["measurements"] for document in observation_documents(bare, {})] == [{}, {}]
+    assert [document["measurements"] for document in read(bare)] == [{}, {}]
 
 
 def test_rows_beyond_one_slice_keep_their_order():
-    documents = list(observation_documents(observations([1.0] * 5001), {}))
+    documents = read(observations([1.0] * 5001))
     assert [document["metadata"]["source_line"] for document in documents] == list(range(1, 5002))
 
 

