@@ -81,8 +81,8 @@ def establish(settings: Settings, uris: Mapping[str, str]) -> None:
         _define(client, "Role", WRITER, {"privileges": [right], "roles": []})
         for user, uri in uris.items():
             if user != "admin":
-                password, roles = parse_uri(uri)["password"], list_roles(user, database)
-                _define(client, "User", user, {"pwd": password, "roles": roles})
+                wanted = {"pwd": parse_uri(uri)["password"], "roles": list_roles(user, database)}
+                _define(client, "User", user, wanted)
 
 
 def _point(settings: Settings, uri: str) -> Settings:

@@ -34,7 +34,18 @@ def read_texts() -> dict[str, str]:
     [
         pytest.param(r"mongodb\+srv", id="Atlas address"),
         pytest.param(r"(?i)\batlas\b", id="Atlas"),
-        pytest.param(r"\bAKIA[0-9A-Z]{16}\b", id="access key"),
+        pytest.param(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b", id="access key"),
+        pytest.param(
+            r"(?i)(access_key_id|secret_access_key|session_token)[\"']?\s*[=:]\s*[\"']?[\w/+]{16,}",
+            id="static key",
+        ),
+        pytest.param(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d{12}:|\b\d{12}\.dkr\.ecr", id="account"),
+        pytest.param(
+            r"(?i)(pass|passwd|password|pwd)[\"']?\s*(:-|=|:)\s*[\"']?"
+            r"(admin|root|pass|password|change-?me|secret|postgres|prefect|mongo|guest|12345\w*)\b",
+            id="default password",
+        ),
+        pytest.param(r"//(root|admin|postgres|prefect):(?!\$|\{|\()\w+@", id="password in a URI"),
         pytest.param(r"(?i)pypi\.org|pythonhosted|registry\.npmjs|deb\.debian", id="registry"),
         pytest.param(r"--(extra-)?index-url\s+\S", id="index address"),
         pytest.param(r"(?<![\w.])/(work|root|home)/\w", id="path of a machine"),
