@@ -81,6 +81,41 @@ ELSEWHERE = {
     ".venv/bin/python -m flows.status": "test_status, and test_first_run",
     ".venv/bin/python -m flows.status --json": "test_status",
     ".venv/bin/python -m flows.status --grace-hours 3 --timeout 5": "test_status",
+    "terraform -chdir=deployments/aws output -json deployment | jq -r "
+    r"""'to_entries[] | "\(.key)=\(.value)"' > production.env""": (
+        "test_prefect_check compares the names"
+    ),
+    "set -a; . ./production.env; set +a": "test_prefect_server exports the same names",
+    "export GIT_SHA=$(git rev-parse HEAD)": "test_prefect_server exports it",
+    "export PREFECT_API_URL=https://prefect.example.org/api": "test_prefect_server, its own",
+    "make deploy-check": "test_prefect_check checks the file",
+    "make bootstrap": "test_prefect_server, twice",
+    "make deploy": "test_prefect_server, twice",
+    ".venv/bin/python -m deployments.prefect deploy forecast-weekly forecast-adhoc": (
+        "test_prefect_server deploys one"
+    ),
+    '.venv/bin/prefect worker start --pool "$ECS_WORK_POOL"': "test_prefect_server, on moto",
+    ".venv/bin/prefect deployment run forecast_pipeline/forecast-adhoc --param series='rte:*' "
+    "--watch": "test_prefect_server runs commands of this form",
+    ".venv/bin/prefect deployment run forecast_backfill/forecast-backfill --param "
+    "first_on=2026-09-02 --param weeks=4": "test_prefect_server runs commands of this form",
+    ".venv/bin/prefect deployment run s3_to_mongo_migration/s3-to-mongo-migration --param "
+    "dry_run=true --watch": "test_prefect_server runs commands of this form",
+    ".venv/bin/prefect deployment run s3_to_mongo_migration/s3-to-mongo-migration --watch": (
+        "test_prefect_server starts it on moto"
+    ),
+    "IMAGE=${IMAGE%:*}:v20261111-0900 GIT_SHA=3f2c1ab make deploy": (
+        "test_prefect_server deploys another image"
+    ),
+    'NETWORK="awsvpcConfiguration={subnets=[$SUBNET_IDS],securityGroups=[$SECURITY_GROUP_IDS]}"': (
+        "test_prefect_server asks it of moto"
+    ),
+    """COMMAND='{"containerOverrides":[{"name":"prefect","command":["python","-m","""
+    """"flows.forecast","rollback"]}]}'""": "test_prefect_server asks it of moto",
+    'aws ecs run-task --cluster "$ECS_CLUSTER" --task-definition forecast-pipeline-ecs '
+    '--launch-type FARGATE --network-configuration "$NETWORK" --overrides "$COMMAND"': (
+        "test_prefect_server asks it of moto"
+    ),
     "make help": "test_make_help_lists_every_target, below",
 }
 
