@@ -42,7 +42,7 @@ def read_texts() -> dict[str, str]:
         pytest.param(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d{12}:|\b\d{12}\.dkr\.ecr", id="account"),
         pytest.param(
             r"(?i)(pass|passwd|password|pwd)[\"']?\s*(:-|=|:)\s*[\"']?"
-            r"(admin|root|pass|password|change-?me|secret|postgres|prefect|mongo|guest|12345\w*)\b",
+            r"(admin|root|pass|password|change-?me|secret|postgres|prefect|mongo|guest|12345\w*)(?=[\"'\s}]|$)",
             id="default password",
         ),
         pytest.param(r"//(root|admin|postgres|prefect):(?!\$|\{|\()\w+@", id="password in a URI"),
