@@ -116,6 +116,37 @@ ELSEWHERE = {
     '--launch-type FARGATE --network-configuration "$NETWORK" --overrides "$COMMAND"': (
         "test_prefect_server asks it of moto"
     ),
+    "export AWS_PROFILE=default AWS_REGION=eu-west-3": "aws-check has keys of moto instead",
+    'terraform -chdir=deployments/aws init -backend-config="bucket=example-terraform-state" '
+    '-backend-config="region=$AWS_REGION"': "aws-check, with the state in a folder",
+    "terraform -chdir=deployments/aws apply -var-file=production.tfvars "
+    "-target=aws_ecr_repository.images -target=aws_secretsmanager_secret.main": (
+        "aws-check plans these two first"
+    ),
+    ".venv/bin/python -m deployments.aws.credentials fill --prefix forecast-production": (
+        "aws-check: test_aws_credentials"
+    ),
+    "terraform -chdir=deployments/aws plan -var-file=production.tfvars -out=plan": "aws-check",
+    "terraform -chdir=deployments/aws apply plan": "aws-check, on moto",
+    'aws ecs run-task --cluster "$ECS_CLUSTER" --task-definition "$ECS_CLUSTER-operations" '
+    '--launch-type FARGATE --network-configuration "$NETWORK"': (
+        "aws-check starts it on moto, and rolls three real members"
+    ),
+    ".venv/bin/python -m deployments.aws.credentials renew --prefix forecast-production": (
+        "aws-check: test_aws_credentials"
+    ),
+    ".venv/bin/python -m deployments.aws.credentials rotate pipeline "
+    "--prefix forecast-production": "aws-check: test_aws_credentials",
+    "terraform -chdir=deployments/aws apply -var-file=production.tfvars "
+    "-var mongodb_running=false": "aws-check, and three real members from one snapshot",
+    "terraform -chdir=deployments/aws state rm 'aws_ebs_volume.mongodb[\"mongo-1\"]' "
+    "'aws_ebs_volume.mongodb[\"mongo-2\"]' 'aws_ebs_volume.mongodb[\"mongo-3\"]'": "aws-check",
+    "terraform -chdir=deployments/aws apply -var-file=production.tfvars "
+    '-var \'mongodb_snapshots={"mongo-3"="snap-0123456789abcdef0"}\'': "aws-check",
+    "terraform -chdir=deployments/aws state rm 'aws_ebs_volume.mongodb[\"mongo-2\"]'": "aws-check",
+    "terraform -chdir=deployments/aws apply -var-file=production.tfvars": "aws-check",
+    ".venv/bin/python -m flows.migration": "test_migration, on a folder",
+    ".venv/bin/python -m flows.migration --all": "test_migration",
     "make help": "test_make_help_lists_every_target, below",
 }
 
