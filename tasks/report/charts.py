@@ -79,7 +79,11 @@ def draw_forecast(picture: Picture, span: Span, size: Size, *, title: str) -> st
     )
     with drawn(size, title) as (axes, svg):
         axes.set_xlim(span.place(span.start), span.place(span.end))
-        _set_heights(axes, history, points, earlier)
+        if picture.turns:
+            axes.set(ylim=(0, _TURN), yticks=(0, 90, 180, 270, _TURN))
+        else:
+            _set_heights(axes, history, points, earlier)
+        axes.grid(visible=True)
         if picture.marked:
             _mark(axes, picture.marked, span)
         for share in ("95", "80"):
@@ -95,12 +99,13 @@ def draw_forecast(picture: Picture, span: Span, size: Size, *, title: str) -> st
 
 
 def draw_trend(values: list[float | None], *, title: str) -> str:
-    """Draw one figure a week as a line, from zero up."""
+    """Draw one figure a week as a line from zero up, beside a line at one."""
     heights = np.array([np.nan if value is None else value for value in values])
     top = np.nanmax(heights) if np.isfinite(heights).any() else 1.0
     with drawn(Size(150, 34, 3, 0), title) as (axes, svg):
         axes.set_axis_off()
-        axes.set(xlim=(0, max(len(values) - 1, 1)), ylim=(0, top * 1.1 or 1.0))
+        axes.set(xlim=(0, max(len(values) - 1, 1)), ylim=(0, max(top, 1.0) * 1.1))
+        axes.axhline(1, gid="c-now")
         axes.axhline(0, gid="c-grid")
         axes.plot(heights, gid="c-fc")
     return svg.getvalue()
@@ -114,7 +119,6 @@ def _set_heights(axes: "Axes", history: pl.DataFrame, *others: pl.DataFrame) -> 
     low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
     room = 0.04 * (high - low) or 0.5
     axes.set_ylim(low - room, high + room)
-    axes.grid(visible=True)
 
 
 def _hours(frame: pl.DataFrame, span: Span) -> Floats:

@@ -43,6 +43,7 @@ def render_page(report: RunReport, transformed: Transformed, forecasted: Forecas
     """Give the page of a run, whatever became of it; at most 80 charts and 500 rows of series."""
     gallery = open_gallery(report, transformed, forecasted)
     groups = hang_groups(gallery)
+    names = _link_series(gallery, groups)
     vcpu_seconds = sum(one.seconds for one in report.series)
     return _open_template().render(
         report=report,
@@ -53,7 +54,8 @@ def render_page(report: RunReport, transformed: Transformed, forecasted: Forecas
         scores_table=_tabulate_scores(forecasted.scored.scores, transformed.series),
         groups=groups,
         shown=sum(len(group.cards) for group in groups),
-        series_table=_tabulate_series(gallery, groups),
+        series_table=tables.tabulate_series(report.series[:_MOST_ROWS], names),
+        changes_table=tables.tabulate_changes(report.changes.series, names),
         most_rows=_MOST_ROWS,
         problems_table=tables.tabulate_problems(report.input.problems),
         quarantine=_find_quarantine(report),
@@ -107,16 +109,14 @@ def _list_tiles(report: RunReport) -> Iterator[Tile]:
     yield Tile("Records rejected", f"{lost:,}", f"of {records.read:,} read")
 
 
-def _tabulate_series(gallery: Gallery, groups: list[Group]) -> Markup:
-    """Give the table of series, each linked to its chart where there is one."""
+def _link_series(gallery: Gallery, groups: list[Group]) -> dict[str, Markup]:
+    """Name every series, linked to its chart where there is one."""
     anchors = {card.series.series_id: card.anchor for group in groups for card in group.cards}
-    listed = gallery.report.series[:_MOST_ROWS]
-    names = {
+    return {
         one.series_id: _name_series(gallery.places[one.series_id], label(one.variable), anchor)
-        for one in listed
+        for one in gallery.report.series
         for anchor in [anchors.get(one.series_id)]
     }
-    return tables.tabulate_series(listed, names)
 
 
 def _name_series(place: str, variable: str, anchor: str | None) -> Markup:

@@ -10,10 +10,10 @@ from typing import Final
 
 import polars as pl
 from great_tables import GT
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tasks.common.contracts import MARKET_ZONE
-from tasks.report.document import DemandDay, Problem, Series
+from tasks.report.document import Change, DemandDay, Problem, Series
 
 NOTHING: Final = "\N{EN DASH}"
 _SYMBOLS: Final = {
@@ -36,7 +36,7 @@ def tabulate_demand(days: Iterable[DemandDay], names: Mapping[str, str]) -> Mark
     high = max((day.maximum_mw for day in rows), default=1)
     columns = {
         "series": [names[day.series_id] for day in rows],
-        "day": [f"{day.on:%a} {day.on.day} {day.on:%b %Y}" for day in rows],
+        "day": [f"{day.on:%a} {day.on.day} {day.on:%b}" for day in rows],
         "hours": [f"{day.hours:g}" for day in rows],
         "minimum, MW": [f"{day.minimum_mw:,.0f}" for day in rows],
         "maximum, MW": [f"{day.maximum_mw:,.0f}" for day in rows],
@@ -70,6 +70,23 @@ def tabulate_series(series: Sequence[Series], names: Mapping[str, Markup]) -> Ma
         },
         texts=("series", "status", "what is published, and why"),
         markup=("series", "status", "what is published, and why"),
+    )
+
+
+def tabulate_changes(changes: Sequence[Change], names: Mapping[str, Markup]) -> Markup:
+    """Give one row a series that moved, most moved first."""
+    return _write_table(
+        "changes",
+        {
+            "series": [names.get(one.series_id, escape(one.series_id)) for one in changes],
+            "moved by": [figure(one.mean_size, one.unit or "") for one in changes],
+            "on average": [figure(one.mean_move, one.unit or "", sign="+") for one in changes],
+            "of its usual error": [percent(one.relative) for one in changes],
+            "cause": [one.cause or NOTHING for one in changes],
+            "why": [one.detail or NOTHING for one in changes],
+        },
+        texts=("series", "cause", "why"),
+        markup=("series",),
     )
 
 

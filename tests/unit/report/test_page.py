@@ -143,8 +143,8 @@ def test_times_stand_on_the_clock_of_france_and_in_utc():
 
 
 def test_the_week_with_the_long_day_is_told_day_by_day():
-    rows = re.findall(r"<th [^>]*gt_stub\">(\w{3} \d+ \w{3} 2019)</th>", show())
-    assert rows[0] == "Mon 28 Oct 2019"
+    rows = re.findall(r"<th [^>]*gt_stub\">(\w{3} \d+ \w{3})</th>", show())
+    assert rows[0] == "Mon 28 Oct"
     assert len(rows) == 7
 
 
