@@ -4,6 +4,7 @@
 """
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -40,7 +41,12 @@ _stdout: Final = Console(width=stderr.width)
 
 
 def run_command(app: App) -> NoReturn:
-    """Run a command line and leave with its exit code."""
+    """Run a command line and leave with its exit code.
+
+    On SIGTERM too it leaves by all its exits, so that neither an embedded MongoDB nor Prefect's
+    temporary server outlives it.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         code = app(exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:

@@ -1,0 +1,49 @@
+"""ECS ends a task by SIGTERM: the run says that it failed, and nothing it started outlives it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.flows.command import PREFECT_HOME, ROOT
+
+
+def is_open(port: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+def wait_for(word: str, log: Path) -> None:
+    deadline = time.monotonic() + 200
+    while word not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+def test_a_run_that_is_terminated_says_so_and_leaves_no_server_behind(tmp_path: Path):
+    kept = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
+    told, metrics = tmp_path / "stderr", tmp_path / "stdout"
+    with told.open("w") as err, metrics.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.forecast"],
+            cwd=tmp_path,
+            env=kept
+            | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(PREFECT_HOME), "METRICS": "stdout"},
+            stdout=out,
+            stderr=err,
+        )
+        try:
+            wait_for("Forecasting 46 series", told)
+            process.terminate()
+            assert process.wait(100) == 128 + signal.SIGTERM, told.read_text()
+        finally:
+            process.kill()
+    assert json.loads(metrics.read_text().splitlines()[0])["run_success"] == 0
+    ports = set(re.findall(r"(?:mongodb|http)://127\.0\.0\.1:(\d+)", told.read_text()))
+    assert len(ports) == 2
+    assert [port for port in ports if is_open(port)] == []
