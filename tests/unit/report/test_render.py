@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from tasks.report.document import RunReport
-from tasks.report.render import render_markdown, render_terminal, tabulate_for_prefect
+from tasks.report.render import fence, render_markdown, render_terminal, tabulate_for_prefect
 from tests.unit.report.test_summary import tell
 
 
@@ -100,6 +100,13 @@ def test_no_name_makes_a_link_a_tag_or_a_cell(name: str):
 def test_what_is_foreign_stands_between_backticks(name: str):
     bare = render_markdown(rename("usual")).split("`")[::2]
     assert render_markdown(rename(name)).split("`")[::2] == bare
+
+
+@given(names)
+def test_a_fence_holds_in_every_reader_of_markdown(name: str):
+    # Readers differ in what a backslash before a pipe does: so there is no pipe.
+    assert not set("|`\n") & set(fence(name)[1:-1])
+    assert fence(name)[0] == fence(name)[-1] == "`"
 
 
 @given(names)
