@@ -27,6 +27,8 @@ METRICS: Final = tuple(SCORES)[5:]
 """Names of the metrics, in the order of SCORES."""
 
 _TURN: Final = 360.0
+_AT_ONCE: Final = 100
+"""Series; memory stays flat however many there are."""
 _DIGITS: Final = 10
 """Sums differ in their last bit by their order, and threads add in any."""
 _QUANTILES: Final = {
@@ -52,57 +54,62 @@ def score_earlier(earlier: Earlier, transformed: Transformed) -> Scored:
     """
     facts = transformed.series.select(
         "series_id", "variable", step=pl.duration(minutes=pl.col("step_minutes"))
-    )
-    known = transformed.history.join(facts, on="series_id").filter(
-        pl.col("at") + pl.col("step") <= transformed.as_of
-    )
+    ).join(earlier.points, on="series_id", how="semi")
+    history, as_of = transformed.history, transformed.as_of
+    parts = [_score_some(some, earlier, history, as_of) for some in facts.iter_slices(_AT_ONCE)]
+    scores = pl.concat([SCORES.to_frame(), *parts])
+    return Scored(scores.sort(*_KEYS, "bucket"), earlier)
+
+
+def _score_some(
+    facts: pl.DataFrame, earlier: Earlier, history: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """Give SCORES, unsorted, of some series: series_id, variable, step."""
+    known = history.join(facts, on="series_id").filter(pl.col("at") + pl.col("step") <= as_of)
     truth = known.select("series_id", "at", truth="value")
-    told = earlier.points.join(facts, on="series_id").join(
-        truth, on=["series_id", "at"], how="left"
-    )
-    buckets = _cut_buckets(told, transformed.as_of)
+    told = earlier.points.join(facts, on="series_id")
+    told = told.join(truth, on=["series_id", "at"], how="left")
+    buckets = _cut_buckets(told, as_of)
     if buckets.is_empty():
-        return Scored(earlier=earlier)
+        return SCORES.to_frame()
     scores = _measure(_unwrap(buckets)).join(_measure_scales(earlier, known), on=_KEYS, how="left")
     mase = pl.when(pl.col("scale") > 0).then(pl.col("mae") / pl.col("scale"))
     rounded = scores.with_columns(mase=mase).with_columns(
         pl.col(METRICS).round_sig_figs(_DIGITS), pl.col("bucket").cast(BUCKETS)
     )
-    ordered = rounded.select(SCORES.names()).cast(dict(SCORES)).sort(*_KEYS, "bucket")
-    return Scored(ordered, earlier)
+    return rounded.select(SCORES.names()).cast(dict(SCORES))
 
 
 def _cut_buckets(told: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Give the measured points of all buckets that count; a point may be in two of them."""
-    zone = str(MARKET_ZONE)
-    issued = pl.col("issue_at").dt.convert_time_zone(zone).dt.date()
-    after_sunday = 7 - issued.dt.weekday().cast(pl.Int64)
-    spans = {
-        "D+1": (pl.lit(1, pl.Int64), 1),
-        "D+2": (pl.lit(2, pl.Int64), 1),
-        "D+3-7": (pl.lit(3, pl.Int64), 5),
-        "next week": (after_sunday + 1, 7),
-    }
-    start, end = (
-        (issued + pl.duration(days=pl.col(name)))
-        .cast(pl.Datetime("us"))
-        .dt.replace_time_zone(zone)
-        .dt.convert_time_zone("UTC")
-        for name in ("first", "beyond")
-    )
+    issued = pl.col("issue_at").dt.convert_time_zone(str(MARKET_ZONE)).dt.date()
+    monday = 8 - issued.dt.weekday().cast(pl.Int64)
+    spans = {"D+1": (1, 1), "D+2": (2, 1), "D+3-7": (3, 5), "next week": (monday, 7)}
     reach = (pl.col("at").max() + pl.col("step").first()).over(*_KEYS)
     over = pl.min_horizontal(pl.col("end"), pl.lit(as_of)) - pl.col("start")
-    spread = pl.concat(
-        told.with_columns(bucket=pl.lit(name), first=first, beyond=first + days, reach=reach)
+    measured = pl.col("truth").is_not_null().mean().over(*_KEYS)
+    told = told.with_columns(reach=reach)
+    buckets = [
+        told.with_columns(
+            bucket=pl.lit(name),
+            start=_find_midnight(issued, first),
+            end=_find_midnight(issued, first + days),
+        )
+        .filter(
+            pl.col("at").is_between("start", "end", closed="left"),
+            pl.col("reach") >= pl.col("end"),
+            over >= HAPPENED * (pl.col("end") - pl.col("start")),
+        )
+        .filter(measured >= MEASURED)
         for name, (first, days) in spans.items()
-    ).with_columns(start=start, end=end)
-    happened = spread.filter(
-        pl.col("at").is_between("start", "end", closed="left"),
-        pl.col("reach") >= pl.col("end"),
-        over >= HAPPENED * (pl.col("end") - pl.col("start")),
-    )
-    measured = pl.col("truth").is_not_null().mean().over(*_KEYS, "bucket")
-    return happened.filter(measured >= MEASURED).drop_nulls("truth")
+    ]
+    return pl.concat(buckets).drop_nulls("truth")
+
+
+def _find_midnight(day: pl.Expr, later: pl.Expr | int) -> pl.Expr:
+    """Give the instant at which the local day so many days later begins."""
+    begins = (day + pl.duration(days=later)).cast(pl.Datetime("us"))
+    return begins.dt.replace_time_zone(str(MARKET_ZONE)).dt.convert_time_zone("UTC")
 
 
 def _unwrap(points: pl.DataFrame) -> pl.DataFrame:
