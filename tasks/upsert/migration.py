@@ -97,7 +97,8 @@ def _read_settled(batch: Batch) -> Mapping[str, Version]:
     """
 
     def lags(stored: Mapping[str, Version]) -> bool:
-        return any(stored.get(key, ("", "")) < version for key, version in batch.wanted.items())
+        wanted = batch.wanted
+        return stored != wanted and any(stored.get(k, ("", "")) < v for k, v in wanted.items())
 
     return retry(
         retry=retry_if_result(lags),

@@ -5,7 +5,9 @@ content; breaks ties). What is stored is read first, since a duplicate-key error
 a read; new documents are inserted, older ones replaced under a guard, equal ones left alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import gc
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -86,6 +88,21 @@ def split_batches(documents: Iterable[_T]) -> Iterator[list[_T]]:
         yield batch
 
 
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Keep the collector of cycles away: a batch makes many objects and no cycle.
+
+    It would look through all that is imported every few batches, a tenth of the cost of loading.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Batch:
     """Documents of one batch, and what was stored before anything was written.
 
@@ -106,6 +123,7 @@ class Batch:
                 self._bodies[name], self.wanted[name] = body, version
 
     @retried
+    @_uncollected()
     def write(self) -> WriteCounts:
         """Write what is newer. A repetition after a lost answer counts its own earlier writes."""
         stored = self._read_versions()
@@ -129,6 +147,7 @@ class Batch:
         )
 
     @retried
+    @_uncollected()
     def read_back(self) -> dict[str, Version]:
         """Give what MongoDB holds of the batch, read after anything was written."""
         return self._stands or self._read_versions()
