@@ -1,0 +1,133 @@
+"""A Docker engine of the tests' own: started by hand, on a socket of its own, gone without a trace.
+
+Needs root, and Debian's docker.io, iptables and mmdebstrap, which `make image-check` installs.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCKER = (
+    "/usr/bin/docker"  # docker.io's; another one earlier on PATH may know neither BuildKit nor us
+)
+NEEDED = ("dockerd", "iptables-save", "ip", "mmdebstrap")
+READY_SECONDS = 60
+KEPT = "ENGINE_DATA"
+"""A folder for images that the next check finds again; unset, all is forgotten."""
+HARDENED = (
+    *("--read-only", "--tmpfs=/tmp"),
+    *("--cap-drop=ALL", "--security-opt=no-new-privileges"),
+)
+
+
+def give_up(reason: str) -> NoReturn:
+    """Skip, saying why; under CI, where it should have run, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine, spoken to by Debian's client."""
+
+    address: str
+
+    def run(
+        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: int = 900
+    ) -> subprocess.CompletedProcess[str]:
+        return self.call(DOCKER, *arguments, stdin=stdin, check=check, timeout_s=timeout_s)
+
+    def call(
+        self, *command: str, stdin: str | None = None, check: bool = True, timeout_s: int = 900
+    ) -> subprocess.CompletedProcess[str]:
+        """Run any program that looks for its engine in the environment."""
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "1"},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+        if check and done.returncode:
+            pytest.fail(
+                f"{command} ended with {done.returncode}: {done.stdout}{done.stderr}"[-5000:]
+            )
+        return done
+
+    def answers(self) -> bool:
+        return self.run("version", check=False).returncode == 0
+
+
+@contextmanager
+def run_engine() -> Generator[Engine]:
+    """Run an engine, and leave neither images nor rules nor a bridge behind."""
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if os.geteuid() != 0 or missing:
+        give_up(f"a Docker engine of its own needs root and {', '.join(NEEDED)}; absent: {missing}")
+    if Path("/sys/class/net/docker0").exists():
+        give_up("another Docker engine runs here (docker0 is there); end it first")
+    with tempfile.TemporaryDirectory(prefix="engine-") as name, _network_as_it_was():
+        folder = Path(name)
+        address = f"unix://{folder}/socket"
+        data = os.environ.get(KEPT, folder / "data-root")
+        places = [f"--{option}={folder / option}" for option in ("exec-root", "pidfile")]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                ["dockerd", f"--data-root={data}", *places, f"--host={address}"],
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield _await_engine(Engine(address), process, folder / "log")
+        finally:
+            process.terminate()
+            process.wait(60)
+            _unmount(folder)
+
+
+def _await_engine(engine: Engine, process: subprocess.Popen, log: Path) -> Engine:
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if engine.answers():
+            return engine
+        time.sleep(0.2)
+    give_up(f"dockerd did not start: {log.read_text()[-2000:]}")
+
+
+def _unmount(folder: Path) -> None:
+    """Take away what an engine leaves mounted, such as exec-root/netns/default."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([place for place in mounted if place.startswith(f"{folder}/")]):
+        subprocess.run(["umount", place], check=True)
+
+
+@contextmanager
+def _network_as_it_was() -> Generator[None]:
+    """Take back what an engine does to the machine's network and does not undo when it ends."""
+    rules = subprocess.run(["iptables-save"], check=True, capture_output=True).stdout
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward")
+    forwarded = forwarding.read_text()
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "delete", "docker0"], check=False, capture_output=True)
+        for table in ("filter", "nat"):  # a table that was not there is not in what was saved
+            subprocess.run(["iptables", "-t", table, "-F"], check=True)
+            subprocess.run(["iptables", "-t", table, "-X"], check=True)
+        subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=True)
+        subprocess.run(["iptables-restore"], check=True, input=rules)
+        forwarding.write_text(forwarded)

@@ -1,0 +1,165 @@
+"""Images made of this machine's own parts, for where no registry is reached.
+
+Each is a Debian made by mmdebstrap and holds what the image it stands in for is used for.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployments.local.binary import find_mongod
+from tests.deployment.engine import Engine, give_up
+
+PYTHON = "python:3.12-slim-bookworm"
+MONGOSH = "mongosh@2.12.0"
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "SSL_CERT_FILE": _CERTIFICATES,  # a machine may stand behind an authority of its own
+    "PIP_CERT": _CERTIFICATES,
+}
+_UNREAD = ("doc", "man", "locale", "info")
+_LIBRARIES_OF_PYTHON = (
+    *("libbz2-1.0", "libexpat1", "libffi8", "liblzma5", "libreadline8"),
+    *("libsqlite3-0", "libssl3", "libuuid1", "zlib1g"),
+)
+
+
+POSTGRES_ENTRYPOINT = """#!/bin/sh
+set -eu
+export PATH=$(echo /usr/lib/postgresql/*/bin):$PATH PGDATA=/var/lib/postgresql/data
+if [ ! -e $PGDATA/PG_VERSION ]; then
+  echo "$POSTGRES_PASSWORD" > /tmp/password
+  initdb --username=$POSTGRES_USER --pwfile=/tmp/password --auth=scram-sha-256 > /dev/null
+  echo "host all all all scram-sha-256" >> $PGDATA/pg_hba.conf
+  echo "CREATE DATABASE $POSTGRES_DB;" | postgres --single -D $PGDATA postgres > /dev/null
+fi
+exec postgres -c listen_addresses='*'
+"""
+
+
+_PERL = "usrmerge libfile-find-rule-perl libnumber-compare-perl libtext-glob-perl"
+_PERL += " perl perl-modules-5.36 libperl5.36"
+"""Comes with usrmerge; the real slim image has none of it, and a size is asserted."""
+
+
+def make_debian(
+    engine: Engine,
+    name: str,
+    *,
+    packages: Sequence[str] = (),
+    hooks: Sequence[str] = (),
+    entrypoint: str | None = None,
+) -> None:
+    """Import a Debian 12 of the least packages and `packages` as an image."""
+    included = ",".join(("ca-certificates", "netbase", "tzdata", *packages))
+    done = [f"upload {_CERTIFICATES} {_CERTIFICATES}", *hooks, 'chroot "$1" ldconfig']
+    with tempfile.TemporaryDirectory() as folder:
+        archive = f"{folder}/root.tar"
+        engine.call(
+            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}"),
+            *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in _UNREAD),
+            *(f"--customize-hook={hook}" for hook in done),
+            *("bookworm", archive),
+        )
+        changes = [f"--change=ENV {key}={value}" for key, value in _ENVIRONMENT.items()]
+        if entrypoint:
+            changes.append(f'--change=ENTRYPOINT ["{entrypoint}"]')
+        engine.run("import", *changes, archive, name)
+
+
+def give_python_base(engine: Engine, folder: Path) -> str:
+    """Give the image to build on: the real one, or a Debian with this machine's Python."""
+    if _is_there(engine, PYTHON):
+        return PYTHON
+    made = f"stand-in/{PYTHON}"
+    if _is_there(engine, made):
+        return made
+    tree = folder / "python"
+    unused = shutil.ignore_patterns(
+        *("test", "tests", "idlelib", "tkinter", "lib2to3"), *("*.a", "*.pth", "__pycache__")
+    )
+    for part in ("bin", "lib"):
+        shutil.copytree(_find_python() / part, tree / part, symlinks=True, ignore=unused)
+    make_debian(engine, made, packages=_LIBRARIES_OF_PYTHON, hooks=[f"sync-in {tree} /usr/local"])
+    return made
+
+
+def _is_there(engine: Engine, name: str) -> bool:
+    """Tell whether an image is there, or can be had from a registry."""
+    ways = (("image", "inspect", name), ("pull", name))
+    return any(engine.run(*way, check=False, timeout_s=300).returncode == 0 for way in ways)
+
+
+def _find_python() -> Path:
+    """Find a Python that is not the system's, so that it can be copied: of pyenv, or this one."""
+    found = sorted(Path("~/.pyenv/versions").expanduser().glob("3.12.*"))
+    prefix = found[-1] if found else Path(sys.base_prefix)
+    if prefix == Path("/usr"):
+        give_up("no registry is reached, and there is no Python outside /usr to make a base of")
+    return prefix
+
+
+def give_image(engine: Engine, name: str, folder: Path) -> None:
+    """Have an image of docker-compose.yml under its very name: the real one, or a stand-in."""
+    if not _is_there(engine, name):
+        folder.mkdir()
+        _MAKERS[name.partition(":")[0]](engine, name, folder)
+
+
+def _make_mongo(engine: Engine, name: str, folder: Path) -> None:
+    """Give the embedded mongod, and mongosh with this machine's Node to ask for its health."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        give_up("no registry is reached, and there is no Node to make a mongosh with")
+    engine.call(npm, "install", "--silent", "--no-fund", f"--prefix={folder}", MONGOSH)
+    make_debian(
+        engine,
+        name,
+        packages=("libcurl4", "libssl3", "libstdc++6"),
+        hooks=[
+            f"upload {find_mongod()} /usr/local/bin/mongod",
+            f"upload {Path(node).resolve()} /usr/local/bin/node",
+            'mkdir "$1/opt/mongosh"',
+            f"sync-in {folder} /opt/mongosh",
+            'ln -s /opt/mongosh/node_modules/mongosh/bin/mongosh.js "$1/usr/local/bin/mongosh"',
+            'chroot "$1" useradd --system --uid=999 --user-group mongodb',
+            'chroot "$1" install -d -o mongodb -g mongodb /data/db /data/configdb',
+            'chmod 755 "$1/usr/local/bin/mongod" "$1/usr/local/bin/node"',
+        ],
+    )
+
+
+def _make_lake(engine: Engine, name: str, _folder: Path) -> None:
+    """Give SeaweedFS of its wheel, begun as the official image begins it."""
+    weed = Path(sys.executable).with_name("weed")
+    hooks = [f"upload {weed} /usr/bin/weed", 'chmod 755 "$1/usr/bin/weed"', 'mkdir "$1/data"']
+    make_debian(engine, name, packages=["wget"], hooks=hooks, entrypoint="/usr/bin/weed")
+
+
+def _make_postgres(engine: Engine, name: str, folder: Path) -> None:
+    """Give Debian's server, and what the official image's entrypoint does for a first start."""
+    script = folder / "entrypoint.sh"
+    script.write_text(POSTGRES_ENTRYPOINT)
+    script.chmod(0o755)
+    hooks = [
+        f"upload {script} /usr/local/bin/entrypoint.sh",
+        'chmod 755 "$1/usr/local/bin/entrypoint.sh"',
+        'chroot "$1" install -d -o postgres -g postgres /var/lib/postgresql/data',
+    ]
+    make_debian(
+        engine,
+        name,
+        packages=["postgresql"],
+        hooks=hooks,
+        entrypoint="/usr/local/bin/entrypoint.sh",
+    )
+
+
+_MAKERS = {
+    "mongo": _make_mongo,
+    "chrislusf/seaweedfs": _make_lake,
+    "postgres": _make_postgres,
+}
