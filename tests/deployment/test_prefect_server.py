@@ -1,6 +1,10 @@
 """Deployments on a real Prefect server; moto's server plays AWS."""
 
 import json
+import os
+import re
+import shlex
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -24,10 +28,11 @@ from prefect.states import Completed, Failed, State
 
 from deployments.prefect.__main__ import main
 from tests.fixtures.object_servers import ACCESS_KEY, REGION, SECRET_KEY
-from tests.fixtures.prefect_servers import BIN, PLACE, running, running_server
+from tests.fixtures.prefect_servers import BIN, PLACE, ROOT, running, running_server
 
 AWS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 QUEUE = "prefect-ecs-tasks-events"
+PAGE = (ROOT / "docs/how-to/deploy-on-ecs.md").read_text()
 FAMILIES = {
     "forecast_pipeline/forecast-weekly": "forecast-pipeline-ecs",
     "s3_to_mongo_migration/s3-to-mongo-migration": "s3-to-mongo-migration-ecs",
@@ -182,6 +187,15 @@ def test_a_pool_that_is_not_there_is_refused_before_anything_is_applied(deployed
     assert deployed.read("forecast_pipeline/forecast-weekly").version == PLACE["GIT_SHA"]
 
 
+def test_another_image_is_deployed_and_the_one_before_again(deployed: Server):
+    images = []
+    for image in ("registry.example/forecast-pipeline:v20261111-0900", PLACE["IMAGE"]):
+        assert deployed.run("deploy", "s3-to-mongo-migration", IMAGE=image).code == 0
+        stored = deployed.read("s3_to_mongo_migration/s3-to-mongo-migration")
+        images.append(stored.job_variables["image"].partition(":")[2])
+    assert images == ["v20261111-0900", "v20261118-2000"]
+
+
 def test_a_push_pool_is_refused_on_a_server_of_ones_own(server: Server):
     ran = server.run("bootstrap", ECS_WORK_POOL_TYPE="ecs:push", ECS_WORK_POOL="push")
     assert (ran.code, "every run would stay Late for ever" in ran.said) == (2, True)
@@ -256,11 +270,24 @@ def started(
     secret = {"MONGODB_URI": "mongodb://pipeline:hunter2@mongo-1.mongo.internal"}
     environment = deployed.environment | cloud | secret
     runs = {family: deployed.start(name) for name, family in FAMILIES.items()}
+    runs["forecast-backfill-ecs"] = start_as_documented(deployed)
     with running(command, tmp_path, tmp_path / "worker.log", **environment):
         tasks = {}
         for family, run in runs.items():
             tasks[family] = (run, read_task(moto_endpoint, deployed.wait_for_task(run)))
         yield tasks
+
+
+def start_as_documented(server: Server) -> FlowRun:
+    """Start the backfill as the how-to says."""
+    (line,) = re.findall(r"^\.venv/bin/(prefect .*forecast-backfill .*)$", PAGE, re.MULTILINE)
+    subprocess.run(
+        [BIN / "prefect", *shlex.split(line)[1:]], env=os.environ | server.environment, check=True
+    )
+    found = server.read("forecast_backfill/forecast-backfill").id
+    wanted = DeploymentFilter(id=DeploymentFilterId(any_=[found]))
+    (run,) = server.client.read_flow_runs(deployment_filter=wanted)
+    return run
 
 
 def read_task(endpoint: str, pid: str) -> dict[str, Any]:
@@ -280,11 +307,30 @@ def test_a_worker_registers_each_family_and_a_stopped_task_crashes_its_run(
         assert (definition["family"], definition["revision"]) == (family, 1)
         assert definition["containerDefinitions"][0]["image"] == PLACE["IMAGE"]
         assert "hunter2" not in json.dumps(task, default=str)
+    assert started["forecast-backfill-ecs"][0].parameters["weeks"] == 4
     run, task = started["forecast-pipeline-ecs"]
+    roll_back_as_documented(moto_endpoint, task)
     send_stopped(moto_endpoint, task)
     ended = deployed.wait_for_state(run, "CRASHED")
     assert "non-zero exit code" in str(ended.message)
     assert deployed.wait_until_told(f"a run is crashed\nforecast_pipeline, run {run.name}")
+
+
+def roll_back_as_documented(endpoint: str, task: dict[str, Any]) -> None:
+    """Ask moto for the task that the how-to asks ECS for; it refuses what ECS would."""
+    (words,) = re.findall(r"^COMMAND='(.*)'$", PAGE, re.MULTILINE)
+    (eni,) = task["attachments"]
+    network = {one["name"]: one["value"] for one in eni["details"]}
+    asked = aws("ecs", endpoint).run_task(
+        cluster=task["clusterArn"],
+        taskDefinition="forecast-pipeline-ecs",
+        launchType="FARGATE",
+        networkConfiguration={
+            "awsvpcConfiguration": {"subnets": [network["subnetId"]], "securityGroups": []}
+        },
+        overrides=json.loads(words),
+    )
+    assert asked["tasks"][0]["taskDefinitionArn"] == task["taskDefinitionArn"]
 
 
 def send_stopped(endpoint: str, task: dict[str, Any]) -> None:
