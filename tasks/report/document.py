@@ -201,6 +201,9 @@ class RunReport(_Document):
     environment: str
     cluster: str
     git_sha: str
+    image: str | None = Field(
+        default=None, description="Container image and its digest, as far as they are known."
+    )
     versions: dict[str, str]
     input: Input
     fits: dict[str, int] = Field(

@@ -61,6 +61,7 @@ def summarise_run(
         environment=settings.environment,
         cluster=settings.cluster,
         git_sha=settings.git_sha,
+        image=_name_image(settings),
         versions={name: version(name) for name in _REPORTED_VERSIONS},
         input=_describe_input(extracted, transformed),
         fits=dict(forecasted.fits),
@@ -71,6 +72,11 @@ def summarise_run(
         changes=_describe_changes(moved, transformed.series),
         mongodb=_describe_publication(written),
     )
+
+
+def _name_image(settings: Settings) -> str | None:
+    name = (settings.image or "").partition("@")[0]
+    return "@".join(filter(None, (name, settings.image_digest))) or None
 
 
 def _describe_input(extracted: Extracted, transformed: Transformed) -> Input:

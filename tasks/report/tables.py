@@ -136,7 +136,7 @@ def tabulate_scores(scores: pl.DataFrame, trends: Sequence[Markup]) -> Markup:
     columns = {
         "forecast of": [row["variable"] for row in rows],
         "lead": [row["lead"] for row in rows],
-        "issued": [f"{row['issue_at'].astimezone(MARKET_ZONE):%d %b %Y}" for row in rows],
+        "issued": [f"{row['issue_at'].astimezone(MARKET_ZONE):%d %b}" for row in rows],
         "series": [f"{row['series']}" for row in rows],
         "error (MAE)": [figure(row["mae"], row["unit"]) for row in rows],
         "wMAPE": [percent(row["wmape"], 1) for row in rows],

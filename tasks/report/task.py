@@ -18,7 +18,7 @@ from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed, Written
 from tasks.common.scores import Earlier, Scored
-from tasks.common.settings import load_settings
+from tasks.common.settings import add_image_digest, load_settings
 from tasks.report.archive import archive_migration, archive_page, archive_report
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport, summarise_migration
@@ -55,7 +55,7 @@ def report(
     moved: Changes,
 ) -> RunReport:
     """Report one run: JSON and a page in the lake, artifacts in Prefect, and the verdict."""
-    settings, logger = load_settings(), get_run_logger()
+    settings, logger = add_image_digest(load_settings()), get_run_logger()
     told = summarise_run(extracted, transformed, forecasted, written, settings, moved=moved)
     link = None
     if not told.dry_run:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.fixtures.object_servers import S3Server
+from tests.flows.browser import find_trouble, running_browser
 from tests.flows.command import require_shared_data, run_module
 
 TEMPERATURES = "temperature-quotidienne-regionale_HDF_2016-2023.csv"
@@ -27,3 +28,7 @@ def test_a_lake_in_s3_is_read_and_written(
     keys = [ref.key for ref in s3_server.open().list_objects()]
     assert {key.split("/")[0] for key in keys} == {*("raw", "processed", "forecasts", "reports")}
     assert not (tmp_path / ".local").exists()
+    page = tmp_path / "page.html"
+    page.write_bytes(s3_server.open().get_bytes(ran.report["page_key"]))
+    with running_browser() as browser:
+        assert find_trouble(browser, page, width=390, scheme="light") == []

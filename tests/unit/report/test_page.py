@@ -221,3 +221,24 @@ def test_a_withheld_series_says_why():
     page = show()
     assert HOSTILE not in page
     assert "Newest value is 30 days old | &lt;b&gt;." in page
+
+
+def test_the_page_names_revision_image_and_licences():
+    run = (give_extracted(), give_transformed(), give_forecasted(), give_written())
+    known = Settings(
+        git_sha="abc1234", image="registry/forecast:v1", image_digest=f"sha256:{'0' * 64}"
+    )
+    page = render_page(summarise_run(*run, known), *run[1:3])
+    assert "<code>abc1234</code>" in page
+    assert "<code>registry/forecast:v1@sha256:0000" in page
+    assert "<li>rte: RTE, Licence Ouverte</li>" in page
+
+
+def test_the_cost_is_that_of_the_fits():
+    page = show()
+    assert re.search(r"0 vCPU-seconds, 0\.0000 EUR", page)
+    long = replace(give_forecasted().outcomes[0], seconds=36_000.0)
+    assert re.search(
+        r"36,000 vCPU-seconds, 0\.5450 EUR",
+        show(forecasted=replace(give_forecasted(), outcomes=(long,))),
+    )
