@@ -9,9 +9,9 @@ from typing import Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
+from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
 
 from tasks.common.mongo import Document, retried
-from tasks.common.results import ProcessedFile
 from tasks.upsert.documents import SCHEMA_VERSION
 
 LEASE_S: Final = 15.0
@@ -25,27 +25,22 @@ def read_ledger(db: Database[Document], names: Names[str]) -> set[str]:
     return set(db["migration_files"].find({"_id": {"$in": list(names)}}).distinct("_id"))
 
 
-def enter_file(db: Database[Document], file: ProcessedFile) -> None:
-    """Enter a file of the processed layer, whose last batch a majority holds."""
-    enter(
-        db,
-        file.entry,
-        {
-            "key": file.key,
-            "sha256": file.sha256,
-            "size": file.size,
-            "rows": file.rows,
-            "source": file.source_id,
-        },
-    )
-
-
 @retried
-def enter(db: Database[Document], name: str, facts: Document) -> None:
+def enter(db: Database[Document], name: str, **facts: object) -> None:
     """Enter an object whose last batch a majority holds, and when, by the server's clock."""
     entry = {"$literal": {**facts, "schema_version": SCHEMA_VERSION}}
     whole = {"$mergeObjects": ["$$ROOT", entry, {"loaded_at": "$$NOW"}]}
     db["migration_files"].update_one({"_id": name}, [{"$replaceWith": whole}], upsert=True)
+
+
+def await_lease(db: Database[Document], name: str, run: str, seconds: float) -> None:
+    """Wait for a lease, not longer than a dead holder's lasts: two loads harm nobody."""
+    retry(
+        retry=retry_if_result(lambda is_taken: not is_taken),
+        wait=wait_exponential(multiplier=0.05, max=1),
+        stop=stop_after_delay(seconds),
+        retry_error_callback=lambda _: False,
+    )(take_lease)(db, name, run, seconds)
 
 
 @retried

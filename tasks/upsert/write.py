@@ -6,29 +6,27 @@ a read; new documents are inserted, older ones replaced under a guard, equal one
 """
 
 import gc
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReplaceOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
+from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
 
 from tasks.common.accounts import WriteCounts
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import DUPLICATE_KEY, Document, retried
 from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, Version
 
-_T = TypeVar("_T")
-
 
 def write_documents(collection: Collection[Document], documents: Iterable[Document]) -> WriteCounts:
     """Store documents that have `_id`, `rev` and `hash`, as `write_batches` does."""
     encoded = ((d["_id"], version_of(d), bson.encode(d)) for d in documents)
-    return write_batches(collection, split_batches(encoded))
+    return write_batches(collection, iter(lambda: list(islice(encoded, BATCH_DOCUMENTS)), []))
 
 
 def write_batches(
@@ -50,42 +48,9 @@ def write_batches(
     return total.check(collection.name)
 
 
-def withdraw_documents(
-    collection: Collection[Document], versions: Iterable[Document]
-) -> WriteCounts:
-    """Empty the observations that still stand in exactly these versions; give how many did.
-
-    They stay (removing takes a right the pipeline does not have), without measurements, marked
-    `superseded`, and older than any other version, so that whatever is known of their instant
-    replaces them.
-
-    Args:
-        collection: observations.
-        versions: fields and values that tell one document each, `_id` and `rev` among them.
-    """
-    nothing = {"$set": {"measurements": {}, "superseded": True, "rev": "", "hash": ""}}
-    count = 0
-    for batch in split_batches(versions):
-        operations = [UpdateOne(version, nothing) for version in batch]
-        count += _update(collection, operations)
-    return WriteCounts(received=count, modified=count)
-
-
-@retried
-def _update(collection: Collection[Document], operations: Sequence[UpdateOne]) -> int:
-    return collection.bulk_write(operations, ordered=False).modified_count
-
-
 def version_of(document: Document) -> Version:
     """Give what orders two versions of one document."""
     return document["rev"], document["hash"]
-
-
-def split_batches(documents: Iterable[_T]) -> Iterator[list[_T]]:
-    """Cut documents into batches of `BATCH_DOCUMENTS`."""
-    iterator = iter(documents)
-    while batch := list(islice(iterator, BATCH_DOCUMENTS)):
-        yield batch
 
 
 @contextmanager
@@ -146,12 +111,26 @@ class Batch:
             duplicate=self._received - len(wanted) + stale + len(newer) + len(raced) - replaced,
         )
 
+    def read_back(self) -> dict[str, Version]:
+        """Give what MongoDB holds of the batch, read after anything was written.
+
+        A new primary may show an older majority for a moment: what is missing or older is looked
+        for again. A newer version is no difference.
+        """
+        settled = retry(
+            retry=retry_if_result(self._lags),
+            wait=wait_exponential(multiplier=0.05, max=1),
+            stop=stop_after_delay(10),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
+        )(self._read_versions)
+        return self._stands or settled()
+
+    def _lags(self, stored: dict[str, Version]) -> bool:
+        wanted = self.wanted
+        return stored != wanted and any(stored.get(k, ("", "")) < v for k, v in wanted.items())
+
     @retried
     @_uncollected()
-    def read_back(self) -> dict[str, Version]:
-        """Give what MongoDB holds of the batch, read after anything was written."""
-        return self._stands or self._read_versions()
-
     def _read_versions(self) -> dict[str, Version]:
         named = {"_id": {"$in": list(self.wanted)}}
         found = self._collection.find(named, {"rev": 1, "hash": 1}, batch_size=len(self.wanted) + 1)

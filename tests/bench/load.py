@@ -32,8 +32,7 @@ from tasks.common.results import ProcessedFile, SourceFacts
 from tasks.common.settings import Settings
 from tasks.transform.clean import convert_units, flag_values
 from tasks.transform.processed import encode_parquet
-from tasks.upsert.documents import encode_observations
-from tasks.upsert.migration import read_rows
+from tasks.upsert.observations import encode_file
 from tests.bench.cpu import measure_cost
 from tests.fixtures.migrating import migrate
 
@@ -107,8 +106,8 @@ def read_documents(folder: Path) -> list[Document]:
     files = sorted((folder / "processed/v1/observations").glob("*.parquet"))
     return [
         bson.decode(body)
-        for rows, units in read_rows(files)
-        for batch in encode_observations(rows, units)
+        for file in files
+        for batch in encode_file(file, ())
         for _, _, body in batch
     ]
 
