@@ -12,7 +12,7 @@ export DO_NOT_TRACK ?= 1
 # Recorded with every run, so that a forecast can be traced to its code.
 export GIT_SHA ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help install run serve test check image image-check compose-check aws-check deploy-check bootstrap deploy bench lock clean
+.PHONY: help install run serve test check image image-check compose-check aws-check browser-check screenshots deploy-check bootstrap deploy bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -76,6 +76,12 @@ compose-check: .venv/dev.stamp ## Bring the compose file up, run in it, cut the 
 
 aws-check: .venv/dev.stamp ## Apply the Terraform to a moto server and read back what it made
 	@$(BIN)/python -m pytest -m aws tests/deployment $(ARGS)
+
+browser-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run the forecast from the Prefect UI in a real browser
+	@$(BIN)/python -m pytest -m browser tests/deployment $(ARGS)
+
+screenshots: .venv/dev.stamp | $(PREFECT_HOME) ## Make the pictures of docs/images anew
+	@$(BIN)/python -m tests.deployment.prefect_ui
 
 # NAMES="forecast-weekly" does for some deployments only.
 deploy-check: .venv/runtime.stamp | $(PREFECT_HOME) ## Look for faults of prefect.yaml, without a network
