@@ -66,8 +66,7 @@ def encode_observations(
         raw_units: the source's unit per variable; the raw value is kept where it differs from
             the canonical unit.
     """
-    is_long = pl.col("line") > np.iinfo(np.int32).max
-    shape = (cs.string().str.len_bytes(), cs.float().is_null(), is_long.alias("is_long"))
+    shape = (cs.string().str.len_bytes(), (cs.float() | cs.datetime()).is_null())
     for rows in frame.iter_slices(BATCH_DOCUMENTS):
         groups = _prepare(rows).group_by(*shape, maintain_order=True)
         yield list(chain.from_iterable(_encode_alike(alike, raw_units) for _, alike in groups))

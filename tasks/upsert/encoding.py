@@ -1,7 +1,7 @@
-"""Many documents of one shape as BSON at a time, forty times as fast as one by one.
+"""Documents of one shape as BSON, thousands at a time.
 
-Of equally long values every document has the same bytes but for the values, so that columns are
-copied into places that are known from the first document. Source: bsonspec.org, version 1.1.
+Where values are equally long, documents have the same bytes but for the values: columns are
+copied into the places of one template. Source: bsonspec.org, version 1.1.
 """
 
 from typing import Any, Final
@@ -26,7 +26,7 @@ Column = NDArray[np.generic]
 Block = NDArray[np.uint8]
 """One document a row, each as long as the others."""
 
-_TYPES: Final = {"f8": b"\x01", "S": b"\x02", "M8": b"\x09", "i4": b"\x10", "i8": b"\x12"}
+_TYPES: Final = {"f8": b"\x01", "S": b"\x02", "M8": b"\x09", "i4": b"\x10"}
 
 
 def to_column(values: pl.Series) -> Column | str | None:
@@ -37,8 +37,7 @@ def to_column(values: pl.Series) -> Column | str | None:
         texts = values.cast(pl.Binary).to_list()
         return np.array(texts, f"S{len(texts[0])}") if texts[0] else ""
     if values.dtype.is_integer():
-        is_long = values[0] > np.iinfo(np.int32).max
-        return values.cast(pl.Int64 if is_long else pl.Int32).to_numpy()
+        return values.cast(pl.Int32).to_numpy()
     return values.to_numpy()
 
 
@@ -46,8 +45,8 @@ def encode_rows(document: Document, height: int) -> Block:
     """Give the BSON of documents that differ in leaves which are columns, as `bson.encode` would.
 
     Args:
-        document: its leaves are columns (of float64, int32, int64, datetime64[ms] or bytes of
-            UTF-8) or what all documents say.
+        document: its leaves are columns (of float64, int32, datetime64[ms] or bytes of UTF-8)
+            or what all documents say.
         height: how many values a column has.
     """
     columns: dict[int, Column] = {}
@@ -87,11 +86,10 @@ def _lay_out(document: Document, columns: dict[int, Column], start: int) -> byte
 
 def join_rows(*blocks: Block) -> Block:
     """Give documents that say what those of all blocks say, in this order."""
-    inner = np.concatenate([block[:, 4:-1] for block in blocks], axis=1)
-    whole = np.zeros((len(inner), inner.shape[1] + 5), np.uint8)
-    whole[:, :4] = np.frombuffer(whole.shape[1].to_bytes(4, "little"), np.uint8)
-    whole[:, 4:-1] = inner
-    return whole
+    height, width = len(blocks[0]), sum(block.shape[1] - 5 for block in blocks) + 5
+    size = np.full((height, 1), width, np.int32).view(np.uint8)
+    end = np.zeros((height, 1), np.uint8)
+    return np.hstack([size, *(block[:, 4:-1] for block in blocks), end])
 
 
 def split_rows(block: Block) -> list[bytes]:
