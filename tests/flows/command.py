@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,12 @@ def run_module(module: str, *arguments: str, cwd: Path, **environment: str) -> R
     )
     report = json.loads(told.read_text()) if told.exists() else {}
     return Ran(done.returncode, done.stdout, done.stderr, report)
+
+
+def read_fence(page: Path, language: str, number: int = 0) -> str:
+    """Give a block of code of a page, word by word."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return found[number]
 
 
 def require_shared_data() -> Path:

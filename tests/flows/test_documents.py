@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.flows.command import ROOT, require_shared_data, run_module
+from tests.flows.command import ROOT, read_fence, require_shared_data, run_module
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WU_FILE = "weather/airbyte_wunderground_ILAMAD25_first_two_days.jsonl"
@@ -15,6 +15,9 @@ WU_FILE = "weather/airbyte_wunderground_ILAMAD25_first_two_days.jsonl"
 ELSEWHERE = {
     "make run": "test_first_run runs what it runs, in an empty folder",
     "make test": "this is it",
+    "SOURCES_DIR=sources make run": "test_first_run, the tutorial",
+    "SOURCES_DIR=sources .venv/bin/python -m tasks.extract "
+    ".local/lake/raw/garden/GARDEN1/2024-10.csv": "test_first_run, the tutorial",
     "make serve": "test_served_flow serves the same flow",
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "test_served_flow sets it",
     ".venv/bin/prefect server start": "test_served_flow starts it on a free port",
@@ -53,7 +56,7 @@ ELSEWHERE = {
     ".venv/bin/python -m flows.migration --lake s3://bucket --dry-run": "test_migration, the plan",
     ".venv/bin/python -m flows.migration --lake s3://bucket": "test_migration, on a folder",
     ".venv/bin/python -m flows.forecast backfill --from 2019-01-09 --weeks 12 "
-    "--lake s3://landing/raw": "test_backfill, six weeks on a folder",
+    "--lake s3://landing/raw": "test_backfill, five weeks on a folder",
     ".venv/bin/python -m flows.migration --lake s3://bucket --verify": "test_migration, after it",
     ".venv/bin/python -m flows.migration --replay-quarantine": "test_migration of integration",
     ".venv/bin/python -m flows.forecast": "test_first_run",
@@ -155,11 +158,6 @@ def list_commands() -> Iterator[str]:
     for page in PAGES:
         for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
             yield from (line for line in block.splitlines() if line and not line.startswith("#"))
-
-
-def read_fence(page: Path, language: str, number: int = 0) -> str:
-    found = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-    return found[number]
 
 
 def test_every_command_of_the_documents_is_run_by_a_test():

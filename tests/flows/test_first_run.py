@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.command import Ran, run_module
+from tests.flows.command import ROOT, Ran, read_fence, run_module
 
 JSON_LOG = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 
@@ -127,3 +127,61 @@ def test_the_status_needs_no_server_either(folder: Path, second: Ran):
     state = json.loads(told.out)
     assert (state["run"]["run_id"], state["lake"]) == (second.report["run_id"], "read")
     assert (told.code, state["state"], state["unread"]) == (0, "fine", 0)
+
+
+PAGE = ROOT / "docs/tutorial/first-quarter-hour.md"
+GARDEN = ".local/lake/raw/garden/GARDEN1/2024-10.csv"
+
+
+@pytest.fixture(scope="module")
+def garden(folder: Path, second: Ran) -> Path:
+    """Land the tutorial's file, with its first, mistaken declaration."""
+    assert second.code == 0
+    landed = folder / GARDEN
+    landed.parent.mkdir(parents=True)
+    landed.write_text(read_fence(PAGE, "csv"))
+    sources = folder / "sources"
+    sources.mkdir()
+    (sources / "garden.yaml").write_text(read_fence(PAGE, "yaml"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mended(garden: Path) -> Ran:
+    """Do what the tutorial says, to its end."""
+    declared = garden / "sources/garden.yaml"
+    declared.write_text(declared.read_text().replace("unit: fahrenheit", "unit: degF"))
+    shipped = (ROOT / "tasks/extract/sources/wunderground.yaml").read_text()
+    told = read_fence(PAGE, "yaml", 1)
+    (garden / "sources/wunderground.yaml").write_text(shipped.replace("time:\n", told, 1))
+    arguments = ("--json", "report.json")
+    ran = run_module("flows.forecast", *arguments, cwd=garden, SOURCES_DIR="sources")
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def test_the_mistake_of_the_tutorial_is_refused_by_name(garden: Path):
+    ran = run_module("flows.forecast", cwd=garden, SOURCES_DIR="sources")
+    assert ran.code == 2
+    assert "garden.yaml" in ran.err
+    assert "'fahrenheit'" in ran.err
+
+
+def test_the_garden_of_the_tutorial_is_read_on_the_clock_of_france(garden: Path, mended: Ran):
+    ran = run_module("tasks.extract", GARDEN, "--json", cwd=garden, SOURCES_DIR="sources")
+    assert (mended.code, ran.code) == (0, 0)
+    read = json.loads(ran.out)
+    assert (read["read"], read["kept"]) == (2, 2)
+    assert read["series"]["garden:GARDEN1:air_temperature"]["first"].startswith("2024-10-01T12:00")
+
+
+def test_a_first_day_takes_an_object_out_of_quarantine(first: Ran, mended: Ran):
+    assert first.report["input"]["objects"]["quarantined"] == 1
+    assert mended.report["input"]["objects"].get("quarantined", 0) == 0
+    assert "undated" not in mended.report["input"]["records"]["rejected"]
+
+
+def test_the_garden_of_the_tutorial_is_withheld_with_its_reason(mended: Ran):
+    told = mended.series("garden:GARDEN1:air_temperature")
+    assert told["status"] == "withheld"
+    assert "no credible value" in told["reason"]
