@@ -21,6 +21,10 @@ _ENVIRONMENT = {
     "PIP_CERT": _CERTIFICATES,
 }
 _UNREAD = ("doc", "man", "locale", "info")
+_PERL = (  # comes with usrmerge; the real base has none of it, and the image's size is asserted
+    *("usrmerge", "libfile-find-rule-perl", "libnumber-compare-perl", "libtext-glob-perl"),
+    *("perl", "perl-modules-5.36", "libperl5.36"),
+)
 _LIBRARIES_OF_PYTHON = (
     *("libbz2-1.0", "libexpat1", "libffi8", "liblzma5", "libreadline8"),
     *("libsqlite3-0", "libssl3", "libuuid1", "zlib1g"),
@@ -38,11 +42,6 @@ if [ ! -e $PGDATA/PG_VERSION ]; then
 fi
 exec postgres -c listen_addresses='*'
 """
-
-
-_PERL = "usrmerge libfile-find-rule-perl libnumber-compare-perl libtext-glob-perl"
-_PERL += " perl perl-modules-5.36 libperl5.36"
-"""Comes with usrmerge; the real slim image has none of it, and a size is asserted."""
 
 
 def make_debian(
@@ -83,7 +82,15 @@ def give_python_base(engine: Engine, folder: Path) -> str:
     )
     for part in ("bin", "lib"):
         shutil.copytree(_find_python() / part, tree / part, symlinks=True, ignore=unused)
-    make_debian(engine, made, packages=_LIBRARIES_OF_PYTHON, hooks=[f"sync-in {tree} /usr/local"])
+    make_debian(
+        engine,
+        made,
+        packages=_LIBRARIES_OF_PYTHON,
+        hooks=[
+            f"sync-in {tree} /usr/local",
+            f'chroot "$1" dpkg --purge --force-depends {" ".join(_PERL)}',
+        ],
+    )
     return made
 
 
