@@ -12,7 +12,7 @@ export DO_NOT_TRACK ?= 1
 # Recorded with every run, so that a forecast can be traced to its code.
 export GIT_SHA ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help install run serve test check image image-check compose-check aws-check browser-check screenshots deploy-check bootstrap deploy bench lock clean
+.PHONY: help install run serve test check up up-ecs down image image-check compose-check aws-check browser-check screenshots deploy-check bootstrap deploy bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,21 @@ define install_engine
   apt-get -o DPkg::Lock::Timeout=240 install -y -qq --no-install-recommends \
     docker.io iptables iproute2 mmdebstrap > /dev/null; fi
 endef
+
+up: ## Start everything on this machine: replica set, lake, Prefect, worker
+	@deployments/compose/make-secrets.sh
+	@$(MAKE) --no-print-directory image VERSION=local
+	docker compose up --detach --wait
+	@echo "Prefect: http://127.0.0.1:4200 (docs/how-to/run-with-compose.md)"
+
+up-ecs: ## Run one forecast in a container, against the MONGODB_URI and LAKE_URI of elsewhere
+	@test -n "$$MONGODB_URI" || { echo "MONGODB_URI is not set: name the replica set to write to." >&2; exit 2; }
+	@deployments/compose/make-secrets.sh
+	@$(MAKE) --no-print-directory image VERSION=local
+	docker compose --profile ecs run --rm forecast-ecs
+
+down: ## End what `make up` started; ARGS=--volumes forgets its data too
+	docker compose --profile '*' down --remove-orphans $(ARGS)
 
 image: ## Build the image; VERSION=v20261118-2000 names it
 	docker build --build-arg VERSION=$(VERSION) --build-arg GIT_SHA=$$(git rev-parse HEAD) \

@@ -150,6 +150,22 @@ ELSEWHERE = {
     "terraform -chdir=deployments/aws apply -var-file=production.tfvars": "aws-check",
     ".venv/bin/python -m flows.migration": "test_migration, on a folder",
     ".venv/bin/python -m flows.migration --all": "test_migration",
+    "make up": "test_compose brings the same file up",
+    "docker compose run --rm demo": "test_compose lands it",
+    "docker compose run --rm forecast": "test_compose, after it",
+    "docker compose run --rm migration": "test_compose, after that",
+    "docker compose run --rm forecast python -m flows.forecast latest rte:32:electricity_demand": (
+        "test_compose reads what it published"
+    ),
+    "docker compose run --rm forecast python -m flows.status": "test_compose asks for it",
+    "export LAKE_URI=s3://landing/raw MONGODB_URI='mongodb://USER:PASSWORD@mongo-1.mongo.internal/"
+    "?replicaSet=rs0&tls=true'": "test_compose sets them to its own",
+    "make up-ecs": "test_compose runs the same profile",
+    "make down": "test_compose takes the same file down",
+    "make down ARGS=--volumes": "test_compose, at its end",
+    "make image VERSION=v20261118-2000": "the fixture of test_image builds it so",
+    "make image-check": "test_image is what it runs",
+    "make compose-check": "test_compose is what it runs",
     "make help": "test_make_help_lists_every_target, below",
 }
 
