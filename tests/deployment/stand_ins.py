@@ -142,7 +142,12 @@ def _make_mongo(engine: Engine, name: str, folder: Path) -> None:
 def _make_lake(engine: Engine, name: str, _folder: Path) -> None:
     """Give SeaweedFS of its wheel, begun as the official image begins it."""
     weed = Path(sys.executable).with_name("weed")
-    hooks = [f"upload {weed} /usr/bin/weed", 'chmod 755 "$1/usr/bin/weed"', 'mkdir "$1/data"']
+    hooks = [
+        f"upload {weed} /usr/bin/weed",
+        'chmod 755 "$1/usr/bin/weed"',
+        'chroot "$1" useradd --system --uid=1000 --user-group seaweed',
+        'chroot "$1" install -d -o seaweed -g seaweed /data',
+    ]
     make_debian(engine, name, packages=["wget"], hooks=hooks, entrypoint="/usr/bin/weed")
 
 

@@ -36,6 +36,7 @@ def _find_faults_of(service: dict[str, Any]) -> list[str]:
         "network of the host": service.get("network_mode") == "host",
         "no limits": set(limits) != {"cpus", "memory"},
         "writable root": not service.get("read_only"),
+        "root": image != OURS and service.get("user", "root") == "root",
         "capabilities": service.get("cap_drop") != ["ALL"],
         "password": any(re.search(r"://[^/]*:[^/]*@", value) for value in told),
     }
@@ -57,6 +58,7 @@ def test_the_file_has_no_fault():
         ("mongo-1", {"deploy": {}}, "no limits"),
         ("worker", {"environment": {"URI": "mongodb://user:secret@host/"}}, "password"),
         ("postgres", {"read_only": False}, "writable root"),
+        ("postgres", {"user": "root"}, "root"),
     ],
 )
 def test_a_fault_is_found(service: str, change: dict[str, Any], fault: str):
