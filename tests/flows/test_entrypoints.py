@@ -4,6 +4,7 @@ import pytest
 from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
+from flows.backfill import forecast_backfill
 from flows.forecast import forecast_pipeline
 from flows.migration import s3_to_mongo_migration
 
@@ -12,6 +13,7 @@ from flows.migration import s3_to_mongo_migration
     ("entrypoint", "name"),
     [
         ("flows.forecast.forecast_pipeline", "forecast_pipeline"),
+        ("flows/backfill.py:forecast_backfill", "forecast_backfill"),
         ("flows.migration.s3_to_mongo_migration", "s3_to_mongo_migration"),
     ],
 )
@@ -20,7 +22,7 @@ def test_the_entrypoint_loads_strictly(entrypoint: str, name: str):
     assert load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False).name == name
 
 
-@pytest.mark.parametrize("flow", [forecast_pipeline, s3_to_mongo_migration])
+@pytest.mark.parametrize("flow", [forecast_pipeline, forecast_backfill, s3_to_mongo_migration])
 def test_every_field_of_the_form_explains_itself(flow: Flow):
     fields = flow.parameters.properties
     assert [name for name, field in fields.items() if not field.get("description")] == []
