@@ -105,8 +105,9 @@ def _encode_alike(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[
     name = encode_rows({"_id": told["_id"]}, rows.height)
     version = encode_rows({"rev": told["rev"], "hash": np.array(hashes, "S32")}, rows.height)
     bodies = split_rows(join_rows(name, block, version))
+    stamps = split_rows(join_rows(name, version))
     versions = zip(rows["rev"].to_list(), hashes, strict=True)
-    return zip(rows["_id"].to_list(), versions, bodies, strict=True)
+    return zip(rows["_id"].to_list(), versions, bodies, stamps, strict=True)
 
 
 def name_observations(rows: pl.DataFrame) -> pl.Series:

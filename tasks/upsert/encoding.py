@@ -16,8 +16,8 @@ from tasks.common.mongo import Document
 Version = tuple[str, str]
 """`rev` and `hash`: of two documents of one name the one with the greater is right."""
 
-Encoded = tuple[str, Version, bytes]
-"""Name, version and BSON of a document."""
+Encoded = tuple[str, Version, bytes, bytes]
+"""Name and version of a document, its BSON, and that of its `_id`, `rev` and `hash` alone."""
 
 BATCH_DOCUMENTS: Final = 5000
 """Larger batches are not faster, and memory stays bounded."""

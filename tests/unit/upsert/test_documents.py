@@ -22,7 +22,7 @@ AWARE = CodecOptions(tz_aware=True)
 def read(frame: pl.DataFrame, raw_units: dict[str, str] | None = None) -> list[Document]:
     """Give the documents that are made of a frame, as a reader gets them."""
     batches = encode_observations(frame, raw_units or {})
-    return [bson.decode(body, AWARE) for batch in batches for _, _, body in batch]
+    return [bson.decode(body, AWARE) for batch in batches for _, _, body, _ in batch]
 
 
 def test_an_observation_is_named_after_station_and_utc_instant():
