@@ -58,10 +58,12 @@ resource "aws_launch_template" "mongodb" {
 resource "aws_autoscaling_group" "mongodb" {
   for_each            = local.members
   name                = "${local.prefix}-${each.key}"
-  min_size            = 1
+  min_size            = var.mongodb_running ? 1 : 0
   max_size            = 1
-  desired_capacity    = 1
+  desired_capacity    = var.mongodb_running ? 1 : 0
   vpc_zone_identifier = [aws_subnet.private[each.key].id]
+  # A machine that does not come is told by the alarms, not by an apply that hangs.
+  wait_for_capacity_timeout = "0"
   launch_template {
     id      = aws_launch_template.mongodb[each.key].id
     version = "$Latest"

@@ -106,7 +106,7 @@ resource "aws_ecs_service" "mongodb" {
   cluster                            = aws_ecs_cluster.main.id
   task_definition                    = aws_ecs_task_definition.mongodb[each.key].arn
   launch_type                        = "EC2"
-  desired_count                      = 1
+  desired_count                      = var.mongodb_running ? 1 : 0
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100 # never two mongods on one volume
   enable_execute_command             = true
@@ -146,6 +146,7 @@ resource "aws_ecs_task_definition" "operations" {
     name      = "operations"
     image     = local.pipeline_image
     essential = true
+    memory    = 512
     command   = ["python", "-m", "deployments.aws.rolling"]
     environment = [
       { name = "AWS_REGION", value = var.region },

@@ -60,9 +60,24 @@ data "aws_iam_policy_document" "mongodb" {
 
 data "aws_iam_policy_document" "operations" {
   statement {
+    sid       = "Newest"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"] # it cannot be narrowed
+  }
+  statement {
     sid       = "Members"
     actions   = ["ecs:DescribeServices", "ecs:UpdateService"]
     resources = [for member in keys(local.members) : "${local.ecs_arn}:service/${local.prefix}/${member}"]
+  }
+  statement {
+    sid       = "Pass"
+    actions   = ["iam:PassRole"]
+    resources = [for role in ["mongodb", "mongodb-execution"] : aws_iam_role.members[role].arn]
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
   }
 }
 

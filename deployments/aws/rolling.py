@@ -115,9 +115,11 @@ class Services:
         member = address.partition(".")[0]
         family = f"{self.family_prefix}-{member}"
         where = {"cluster": self.cluster, "services": [member]}
-        wanted = self._client.update_service(
-            cluster=self.cluster, service=member, taskDefinition=family, forceNewDeployment=True
-        )["service"]["taskDefinition"]
+        newest = self._client.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        wanted = newest["taskDefinitionArn"]
+        self._client.update_service(
+            cluster=self.cluster, service=member, taskDefinition=wanted, forceNewDeployment=True
+        )
         with suppress(WaiterError):
             self._client.get_waiter("services_stable").wait(**where)
         deployments = self._client.describe_services(**where)["services"][0]["deployments"]

@@ -82,6 +82,12 @@ variable "mongodb_volume_gib" {
   default     = 20
 }
 
+variable "mongodb_running" {
+  description = "false takes the members and their machines away and leaves their volumes: only while restoring."
+  type        = bool
+  default     = true
+}
+
 variable "mongodb_snapshots" {
   description = "Only when restoring: snapshot from which a member's new volume is made, for example {\"mongo-3\" = \"snap-...\"}."
   type        = map(string)

@@ -83,6 +83,7 @@ class Terraform:
             capture_output=True,
             text=True,
             check=False,
+            timeout=180,
         )
         assert ended.returncode in codes, ended.stdout[-3000:] + ended.stderr[-3000:]
         return ended.stdout + ended.stderr

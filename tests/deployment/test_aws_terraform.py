@@ -10,7 +10,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from deployments.aws.rolling import Services
 from deployments.prefect.place import Place
 from tasks.forecast.fits import FOLDER
 from tests.deployment.aws_set import require
@@ -27,6 +29,7 @@ from tests.fixtures.object_servers import command_moto, run_server
 pytestmark = pytest.mark.aws
 
 Aws = Callable[[str], Any]
+Monkey = pytest.MonkeyPatch
 
 MOTO_FORGETS = {
     "aws_backup_plan.nightly": {"tags_all"},
@@ -39,7 +42,7 @@ MOTO_FORGETS = {
     "aws_ecs_service.worker": {"availability_zone_rebalancing"},
     "aws_iam_role_policy.tasks": {"policy"},  # the worker's names the queue below
     "aws_launch_template.mongodb": {"default_version", "latest_version", "tag_specifications"},
-    "aws_s3_bucket_replication_configuration.reports": {"rule"},  # its default priority
+    "aws_s3_bucket_replication_configuration.reports": {"rule"},  # its filter
     "aws_sqs_queue.events": {"redrive_policy"},  # the same JSON, with other spaces
     "aws_sqs_queue_policy.events": {"policy"},  # known after the queue
     "aws_vpc_security_group_egress_rule.members": {"description"},
@@ -68,6 +71,8 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
 @pytest.fixture(scope="module")
 def applied(terraform: Terraform) -> Terraform:
     terraform.run("validate")
+    first = ("aws_ecr_repository.images", "aws_secretsmanager_secret.main")
+    terraform.run("apply", "-auto-approve", *(f"-target={address}" for address in first))
     terraform.run("apply", "-auto-approve", "-input=false", "-parallelism=30")
     return terraform
 
@@ -80,9 +85,14 @@ def second_plan(applied: Terraform) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def whole_plan(terraform: Terraform, second_plan: dict[str, Any]) -> dict[str, Any]:
     """Give the plan of everything, without what moto was spared."""
-    assert second_plan  # which was made without it
-    (terraform.folder / "selection_override.tf").unlink()
-    return terraform.plan("-refresh=false")
+    assert second_plan  # the objects stand, so that the plan tells of what is not there
+    spared = terraform.folder / "selection_override.tf"
+    text = spared.read_text()
+    spared.unlink()
+    try:
+        return terraform.plan("-refresh=false")
+    finally:
+        spared.write_text(text)
 
 
 @pytest.fixture
@@ -146,8 +156,13 @@ def test_reports_are_copied_into_a_bucket_that_keeps_them_a_year(aws: Aws):
     assert (kept["Mode"], kept["Days"]) == ("GOVERNANCE", 365)
     copied = s3.get_bucket_replication(Bucket="moto-forecast-staging-processed")
     (rule,) = copied["ReplicationConfiguration"]["Rules"]
-    assert rule["Filter"]["Prefix"] == "reports/"
+    assert rule["Status"] == "Enabled"
     assert rule["Destination"]["Bucket"].endswith("moto-forecast-staging-reports")
+
+
+def test_only_reports_are_copied(whole_plan: dict[str, Any]):
+    (planned,) = list_planned(whole_plan, "aws_s3_bucket_replication_configuration").values()
+    assert planned["rule"][0]["filter"][0]["prefix"] == "reports/"
 
 
 def test_remembered_fits_are_forgotten_after_the_ten_weeks_that_count(aws: Aws):
@@ -328,25 +343,62 @@ def test_its_outputs_are_what_the_deployments_ask_for(second_plan: dict[str, Any
     assert asked - told - {"GIT_SHA", "PWD"} == set()
 
 
-def test_a_volume_is_made_from_a_snapshot_and_the_old_one_is_kept(applied: Terraform, aws: Aws):
-    ec2 = aws("ec2")
-    address = 'aws_ebs_volume.mongodb["mongo-3"]'
-    (old,) = ec2.describe_volumes(Filters=[{"Name": "tag:member", "Values": ["mongo-3"]}])[
-        "Volumes"
-    ]
-    snapshot = ec2.create_snapshot(VolumeId=old["VolumeId"])["SnapshotId"]
-    applied.run("state", "rm", address)
-    applied.run(
-        "apply",
-        "-auto-approve",
-        "-refresh=false",
-        f"-target={address}",
-        f'-var=mongodb_snapshots={{"mongo-3"="{snapshot}"}}',
+def test_a_rolling_restart_is_one_task_inside_the_network(second_plan: dict[str, Any], aws: Aws):
+    told = second_plan["planned_values"]["outputs"]["deployment"]["value"]
+    network = {
+        "subnets": told["SUBNET_IDS"].split(","),
+        "securityGroups": [told["SECURITY_GROUP_IDS"]],
+    }
+    started = aws("ecs").run_task(
+        cluster=told["ECS_CLUSTER"],
+        taskDefinition=f"{told['ECS_CLUSTER']}-operations",
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": network},
     )
-    volumes = ec2.describe_volumes(Filters=[{"Name": "tag:member", "Values": ["mongo-3"]}])[
-        "Volumes"
+    assert started["failures"] == []
+    assert len(started["tasks"]) == 1
+
+
+def test_a_member_is_replaced_by_a_task_of_the_newest_definition(aws: Aws, monkeypatch: Monkey):
+    ecs = aws("ecs")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ecs.meta.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    services = Services("forecast-staging", "forecast-staging")
+    # moto counts a service's tasks as running once it was told how many there are to be.
+    ecs.update_service(cluster="forecast-staging", service="mongo-2", desiredCount=1)
+    services.restart("mongo-2.mongo.internal:27017")
+    (service,) = ecs.describe_services(cluster="forecast-staging", services=["mongo-2"])["services"]
+    assert service["taskDefinition"].endswith(":task-definition/forecast-staging-mongo-2:1")
+    with pytest.raises(ClientError, match="Unable to describe task definition"):
+        services.restart("mongo-9.mongo.internal:27017")
+
+
+def test_a_set_is_restored_into_new_volumes_and_the_old_ones_are_kept(applied: Terraform, aws: Aws):
+    ec2 = aws("ec2")
+    ours = [{"Name": "tag-key", "Values": ["member"]}]
+    volumes = [volume["VolumeId"] for volume in ec2.describe_volumes(Filters=ours)["Volumes"]]
+    snapshot = ec2.create_snapshot(VolumeId=volumes[2])["SnapshotId"]
+    quick = ("-auto-approve", "-refresh=false")
+    members = ("-target=aws_ecs_service.mongodb", "-target=aws_autoscaling_group.mongodb")
+    applied.run("apply", *quick, *members, "-var=mongodb_running=false")
+    groups = aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert {group["DesiredCapacity"] for group in groups} == {0}
+    applied.run("state", "rm", *(f'aws_ebs_volume.mongodb["mongo-{n}"]' for n in (1, 2, 3)))
+    chosen = f'-var=mongodb_snapshots={{"mongo-3"="{snapshot}"}}'
+    applied.run("apply", *quick, "-target=aws_ebs_volume.mongodb", chosen)
+    found = ec2.describe_volumes(Filters=ours)["Volumes"]
+    assert {volume["VolumeId"] for volume in found} > set(volumes)
+    assert [v["AvailabilityZone"] for v in found if v.get("SnapshotId") == snapshot] == [
+        "eu-west-3c"
     ]
-    assert {volume.get("SnapshotId") for volume in volumes} == {None, snapshot}
+    # moto starts no machine from a template's second version, so the rest stays a plan.
+    again = applied.plan("-refresh=false")
+    assert "user_data" in list_changes(again)["aws_launch_template.mongodb"]
+    sizes = {v["desired_capacity"] for v in list_planned(again, "aws_autoscaling_group").values()}
+    assert sizes == {1}
+    assert "aws_ebs_volume.mongodb" not in list_changes(again)
 
 
 def flatten(one_or_many: str | list[str]) -> list[str]:
