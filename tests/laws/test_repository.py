@@ -36,7 +36,8 @@ def read_texts() -> dict[str, str]:
         pytest.param(r"(?i)\batlas\b", id="Atlas"),
         pytest.param(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b", id="access key"),
         pytest.param(
-            r"(?i)(access_key_id|secret_access_key|session_token)[\"']?[ \t]*[=:][ \t]*[\"']?[\w/+]{16,}",
+            r"(?i)(access_key_id|secret_access_key|session_token)[\"']?[ \t]*[=:]"
+            r"[ \t]*[\"']?[\w/+]{16,}",
             id="static key",
         ),
         pytest.param(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d{12}:|\b\d{12}\.dkr\.ecr", id="account"),
