@@ -8,13 +8,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from hashlib import blake2b
+from functools import partial
 from importlib.metadata import version
-from itertools import chain
 from typing import Final
 
 import bson
-import numpy as np
 import polars as pl
 from polars import selectors as cs
 
@@ -23,14 +21,7 @@ from tasks.common.contracts import VARIABLES, Flag
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed
-from tasks.upsert.encoding import (
-    BATCH_DOCUMENTS,
-    Encoded,
-    encode_rows,
-    join_rows,
-    split_rows,
-    to_column,
-)
+from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, encode_table, hash_content
 
 SCHEMA_VERSION: Final = 1
 """Raised when the shape of documents changes; readers accept this one and the one before."""
@@ -49,27 +40,21 @@ def hash_document(document: Document) -> str:
     the same.
     """
     said = {key: value for key, value in document.items() if key not in _OUTSIDE_HASH}
-    return _hash(bson.encode(said))
-
-
-def _hash(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
+    return hash_content(bson.encode(said))
 
 
 def encode_observations(
     frame: pl.DataFrame, raw_units: Mapping[str, str]
 ) -> Iterator[list[Encoded]]:
-    """Give one document per row of OBSERVATIONS, in batches; those of one shape stand together.
+    """Give one document per row of OBSERVATIONS, in batches.
 
     Args:
         frame: OBSERVATIONS of one source.
         raw_units: the source's unit per variable; the raw value is kept where it differs from
             the canonical unit.
     """
-    shape = (cs.string().str.len_bytes(), (cs.float() | cs.datetime()).is_null())
     for rows in frame.iter_slices(BATCH_DOCUMENTS):
-        groups = _prepare(rows).group_by(*shape, maintain_order=True)
-        yield list(chain.from_iterable(_encode_alike(alike, raw_units) for _, alike in groups))
+        yield encode_table(_prepare(rows), partial(_describe_observations, raw_units))
 
 
 def _prepare(rows: pl.DataFrame) -> pl.DataFrame:
@@ -85,9 +70,8 @@ def _prepare(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _encode_alike(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[Encoded]:
-    told = {name: to_column(rows[name]) for name in rows.columns}
-    content = {
+def _describe_observations(raw_units: Mapping[str, str], told: Document) -> Document:
+    return {
         "station": {"id": told["station_id"], "network": told["network"]},
         "timestamp": told["at"],
         "measurements": _measurements(told, raw_units),
@@ -100,14 +84,6 @@ def _encode_alike(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> Iterator[
         },
         "schema_version": SCHEMA_VERSION,
     }
-    block = encode_rows(content, rows.height)
-    hashes = [_hash(row) for row in split_rows(block)]
-    name = encode_rows({"_id": told["_id"]}, rows.height)
-    version = encode_rows({"rev": told["rev"], "hash": np.array(hashes, "S32")}, rows.height)
-    bodies = split_rows(join_rows(name, block, version))
-    stamps = split_rows(join_rows(name, version))
-    versions = zip(rows["rev"].to_list(), hashes, strict=True)
-    return zip(rows["_id"].to_list(), versions, bodies, stamps, strict=True)
 
 
 def name_observations(rows: pl.DataFrame) -> pl.Series:

@@ -1,15 +1,18 @@
-"""Documents of one shape as BSON, thousands at a time.
+"""Documents of one shape as BSON, thousands at a time, each encoded once.
 
 Where values are equally long, documents have the same bytes but for the values: columns are
 copied into the places of one template. Source: bsonspec.org, version 1.1.
 """
 
+from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any, Final
 
 import bson
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars import selectors as cs
 
 from tasks.common.mongo import Document
 
@@ -29,16 +32,43 @@ Block = NDArray[np.uint8]
 _TYPES: Final = {"f8": b"\x01", "S": b"\x02", "M8": b"\x09", "i4": b"\x10"}
 
 
-def to_column(values: pl.Series) -> Column | str | None:
+def hash_content(content: bytes) -> str:
+    """Hash the BSON of what a document says."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def encode_table(rows: pl.DataFrame, describe: Callable[[Document], Document]) -> list[Encoded]:
+    """Give a document of every row, those of one shape together.
+
+    Args:
+        rows: `_id`, `rev`, and what documents are made of: texts, numbers and naive instants to
+            the millisecond; integers of 32 bits.
+        describe: makes the content of documents of one shape from leaves of `encode_rows` by
+            column; null where all of them are.
+    """
+    shape = (cs.string().str.len_bytes(), (cs.float() | cs.datetime()).is_null())
+    done: list[Encoded] = []
+    for _, alike in rows.group_by(*shape, maintain_order=True):
+        told = {name: _to_column(alike[name]) for name in alike.columns}
+        content = encode_rows(describe(told), alike.height)
+        hashes = [hash_content(row) for row in _split(content)]
+        name = encode_rows({"_id": told["_id"]}, alike.height)
+        told |= {"hash": np.array(hashes, "S32")}
+        version = encode_rows({key: told[key] for key in ("rev", "hash")}, alike.height)
+        versions = zip(alike["rev"].to_list(), hashes, strict=True)
+        bodies, stamps = _join(name, content, version), _join(name, version)
+        done += zip(alike["_id"].to_list(), versions, bodies, stamps, strict=True)
+    return done
+
+
+def _to_column(values: pl.Series) -> Column | str | None:
     """Give values, all null or none, texts equally long, as a leaf of `encode_rows`."""
     if values.null_count():
         return None
     if values.dtype == pl.String:
         texts = values.cast(pl.Binary).to_list()
         return np.array(texts, f"S{len(texts[0])}") if texts[0] else ""
-    if values.dtype.is_integer():
-        return values.cast(pl.Int32).to_numpy()
-    return values.to_numpy()
+    return (values.cast(pl.Int32) if values.dtype.is_integer() else values).to_numpy()
 
 
 def encode_rows(document: Document, height: int) -> Block:
@@ -84,15 +114,14 @@ def _lay_out(document: Document, columns: dict[int, Column], start: int) -> byte
     return len(told).to_bytes(4, "little") + bytes(told[4:])
 
 
-def join_rows(*blocks: Block) -> Block:
+def _join(*blocks: Block) -> list[bytes]:
     """Give documents that say what those of all blocks say, in this order."""
     height, width = len(blocks[0]), sum(block.shape[1] - 5 for block in blocks) + 5
     size = np.full((height, 1), width, np.int32).view(np.uint8)
     end = np.zeros((height, 1), np.uint8)
-    return np.hstack([size, *(block[:, 4:-1] for block in blocks), end])
+    return _split(np.hstack([size, *(block[:, 4:-1] for block in blocks), end]))
 
 
-def split_rows(block: Block) -> list[bytes]:
-    """Give the documents of a block."""
+def _split(block: Block) -> list[bytes]:
     told, width = block.tobytes(), block.shape[1]
     return [told[start : start + width] for start in range(0, len(told), width)]
