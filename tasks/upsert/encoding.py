@@ -4,7 +4,9 @@ Where values are equally long, documents have the same bytes but for the values:
 copied into the places of one template. Source: bsonspec.org, version 1.1.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -32,11 +34,27 @@ Block = NDArray[np.uint8]
 _TYPES: Final = {"f8": b"\x01", "S": b"\x02", "M8": b"\x09", "i4": b"\x10"}
 
 
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Keep the collector of cycles away: a batch makes many objects and no cycle.
+
+    It would look through all that is imported every few batches, a tenth of the cost of loading.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def hash_content(content: bytes) -> str:
     """Hash the BSON of what a document says."""
     return blake2b(content, digest_size=16).hexdigest()
 
 
+@uncollected()
 def encode_table(rows: pl.DataFrame, describe: Callable[[Document], Document]) -> list[Encoded]:
     """Give a document of every row, those of one shape together.
 

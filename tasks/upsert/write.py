@@ -5,9 +5,7 @@ content; breaks ties). What is stored is read first, since a duplicate-key error
 a read; new documents are inserted, older ones replaced under a guard, equal ones left alone.
 """
 
-import gc
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final, cast
 
@@ -21,7 +19,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
 from tasks.common.accounts import WriteCounts
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import DUPLICATE_KEY, Document, retried
-from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, Version
+from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, Version, uncollected
 
 _STAMP: Final = ("_id", "rev", "hash")
 
@@ -59,21 +57,6 @@ def version_of(document: Document) -> Version:
     return document["rev"], document["hash"]
 
 
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Keep the collector of cycles away: a batch makes many objects and no cycle.
-
-    It would look through all that is imported every few batches, a tenth of the cost of loading.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 class Batch:
     """Documents of one batch, and what was stored before anything was written.
 
@@ -95,7 +78,7 @@ class Batch:
                 self._bodies[name], self._stamps[name], self.wanted[name] = body, stamp, version
 
     @retried
-    @_uncollected()
+    @uncollected()
     def write(self) -> WriteCounts:
         """Write what is newer. A repetition after a lost answer counts its own earlier writes."""
         stored, wanted = self._read_versions(), self.wanted
@@ -140,7 +123,7 @@ class Batch:
         return stored != wanted and any(stored.get(k, ("", "")) < v for k, v in wanted.items())
 
     @retried
-    @_uncollected()
+    @uncollected()
     def _read_versions(self) -> dict[str, Version]:
         """Read what is stored of the batch; equal bytes need no decoding."""
         names = sorted(self.wanted)
