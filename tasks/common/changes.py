@@ -62,8 +62,10 @@ class Changes:
     Attributes:
         since: the run that is compared with; None: there is none, or `reason` says why not.
         frame: CHANGES.
+        changed: what is configured, declared or programmed otherwise since, whatever it moved.
     """
 
     since: EarlierRun | None = None
     frame: pl.DataFrame = field(default_factory=CHANGES.to_frame)
+    changed: tuple[str, ...] = ()
     reason: str | None = None

@@ -12,12 +12,13 @@ that differs from the one before it in that thing alone:
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import reduce
 from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
-from tasks.common.changes import CHANGES, Past
+from tasks.common.changes import CAUSES, CHANGES, Past
 from tasks.common.contracts import MARKET_ZONE
 from tasks.common.results import Forecasted, Transformed
 from tasks.forecast.circle import turn_towards
@@ -124,6 +125,15 @@ def name_changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str,
     return told
 
 
+def tell_changed(made: Forecasted, past: Past) -> tuple[str, ...]:
+    """Tell all that is configured, declared or programmed otherwise, whatever it moved."""
+    changed = (
+        name_changed(past.run.configuration, made.configuration) if past.run.configuration else {}
+    )
+    anew = (f"source {source} is declared anew" for source, _ in past.declared_anew)
+    return (*changed.values(), *anew)
+
+
 def tell_starved(series_id: str, transformed: Transformed, past: Past) -> str | None:
     """Say so when less than half of a series' steps since the last issue time are usable."""
     now, then = _find_series(transformed, series_id), _find_series(past.now, series_id)
@@ -177,25 +187,34 @@ def _subtract(series_id: str, value: Values, reference: Values) -> Values:
 def _explain_one(
     series_id: str, frames: Mapping[str, pl.DataFrame], *, changed: Mapping[str, str], past: Past
 ) -> dict[str, object]:
-    """Walk from the last forecast to this one; what was not made anew stood still."""
+    """Walk from the last forecast to this one; what was not made anew stood still.
+
+    A source that is declared anew restates its history: that is its configuration's part.
+    """
     code = "model" if "model" in changed else "configuration"
-    steps = {code: "remade", "restated": "restated", "calendar": "calendar", "data": "now"}
-    mine = {name: frame.filter(series_id=series_id) for name, frame in frames.items()}
-    sizes: dict[str, float] = {}
-    here = mine["before"].join(mine["now"], on="at", how="semi")
-    for step, name in steps.items():
-        there = mine.get(name, here).join(here, on="at", how="semi").sort("at")
-        if there.height == here.height:
-            values = [frame.sort("at")["value"].to_numpy() for frame in (there, here)]
-            sizes[step] = float(np.abs(_subtract(series_id, *values)).mean())
-            here = there
-    cause = max(sizes, key=lambda step: sizes[step])
     anew = [source for source, network in past.declared_anew if series_id.startswith(f"{network}:")]
-    if cause == "restated" and anew:
-        why = f"source {', '.join(anew)} is declared anew, so its history was read again"
-        return {"series_id": series_id, **sizes, "cause": "configuration", "detail": why}
-    detail = "; ".join(changed.values()) if cause == code else _tell(cause, series_id, past)
+    restated = "configuration" if anew else "restated"
+    mine = {name: frame.filter(series_id=series_id) for name, frame in frames.items()}
+    mine = {name: frame for name, frame in mine.items() if frame.height}
+    shared = reduce(lambda some, more: some.join(more, on="at", how="semi"), mine.values())
+    sizes, here = dict.fromkeys(CAUSES, 0.0), "before"
+    walk = (("remade", code), ("restated", restated), ("calendar", "calendar"), ("now", "data"))
+    for there, cause in walk:
+        if there in mine:
+            values = [_take(mine[name], shared) for name in (there, here)]
+            sizes[cause] += float(np.abs(_subtract(series_id, *values)).mean())
+            here = there
+    cause = max(sizes, key=lambda one: sizes[one])
+    told = [words for name, words in changed.items() if (name == "model") == (cause == "model")]
+    told += [f"source {one} is declared anew, so its history was read again" for one in anew]
+    detail = (
+        "; ".join(told) if cause in ("model", "configuration") else _tell(cause, series_id, past)
+    )
     return {"series_id": series_id, **sizes, "cause": cause, "detail": detail}
+
+
+def _take(points: pl.DataFrame, shared: pl.DataFrame) -> Values:
+    return points.join(shared, on="at", how="semi").sort("at")["value"].to_numpy()
 
 
 def _tell(cause: str, series_id: str, past: Past) -> str:

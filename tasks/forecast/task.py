@@ -27,7 +27,7 @@ from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.scores import UNSCORED, Scored
 from tasks.common.settings import Settings, load_settings
-from tasks.forecast.changes import count_causes, explain_changes, remake_points
+from tasks.forecast.changes import count_causes, explain_changes, remake_points, tell_changed
 from tasks.forecast.conclude import conclude_forecast
 from tasks.forecast.fits import FitStore
 from tasks.forecast.parallel import spread_jobs
@@ -101,7 +101,7 @@ def compare(transformed: Transformed, forecasted: Forecasted, past: Past | None)
         remake = partial(remake_points, past=past, horizons=horizons, do=do)
         moved = explain_changes(forecasted, transformed, past, remake=remake)
     get_run_logger().info("Causes of what moved since %s: %s", past.run.run_id, count_causes(moved))
-    return Changes(past.run, moved)
+    return Changes(past.run, moved, tell_changed(forecasted, past))
 
 
 def _do_all(

@@ -163,6 +163,7 @@ class Changes(_Document):
     since_run_id: str | None
     since_issue_at: datetime | None
     reason: str | None = Field(description="Why nothing is compared.")
+    changed: list[str] = Field(description="What is set, declared or programmed otherwise since.")
     series: list[Change] = Field(description="Those whose cause is known, most moved first.")
 
 

@@ -1,9 +1,9 @@
-"""The last weeks' forecasts against what happened, in cells: one row per series."""
+"""What became of the last forecasts, in words: against what happened, and against the new ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tasks.report.document import Figures, Score
+from tasks.report.document import Changes, Figures, Score
 
 BUCKETS: Final = ("D+1", "D+2", "D+3-7", "next week")
 HEADERS: Final = ("series", *BUCKETS, "its mean", "80/95")
@@ -21,6 +21,19 @@ def list_outturns(scorecard: Sequence[Score]) -> list[tuple[str, ...]]:
     for score in scorecard:
         by_series.setdefault(score.series_id, {})[score.bucket] = score
     return [_list_cells(told) for told in sorted(by_series.values(), key=_rank)]
+
+
+def describe_moves(changes: Changes, most: int = 3) -> Iterator[str]:
+    """Tell what is configured otherwise since the last run, and which series moved most, why."""
+    if changes.changed:
+        yield f"Otherwise than in {changes.since_run_id}: {'; '.join(changes.changed)}."
+    for one in changes.series[:most]:
+        if one.mean_size is None:
+            yield f"Gone since the last run: {one.series_id}: {one.detail}"
+            continue
+        usual = f", {one.relative:.1f} of its usual error" if one.relative is not None else ""
+        size = f"{one.mean_size:.4g} {one.unit}{usual}"
+        yield f"Moved since the last run by {size}: {one.series_id} ({one.cause}: {one.detail})."
 
 
 def _find_farthest(told: dict[str, Score]) -> Score:

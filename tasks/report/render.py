@@ -110,6 +110,7 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
         why = problem.reason or join_counts(problem.rules)
         yield f"Quarantine: {problem.key}: {why}"
     yield _describe_fits(report)
+    yield from outturn.describe_moves(report.changes)
     yield _describe_place(report)
     for note in report.mongodb.notes:
         yield f"Note: {note}"

@@ -183,7 +183,11 @@ def _describe_changes(moved: Changes, series: pl.DataFrame) -> document.Changes:
     told = [_describe_change(row, units) for row in explained.iter_rows(named=True)]
     since = (moved.since.run_id, moved.since.issue_at) if moved.since else (None, None)
     return document.Changes(
-        since_run_id=since[0], since_issue_at=since[1], reason=moved.reason, series=told
+        since_run_id=since[0],
+        since_issue_at=since[1],
+        reason=moved.reason,
+        changed=list(moved.changed),
+        series=told,
     )
 
 
