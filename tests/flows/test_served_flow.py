@@ -1,70 +1,20 @@
 """The flow behind a real Prefect server, started as the how-to says and run as the UI runs it."""
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.flows.command import ROOT
-
-BIN = Path(sys.executable).parent
-
-
-@contextmanager
-def running(command: list[str], cwd: Path, log: Path, **environment: str) -> Generator[None]:
-    """Run a command in the background; end it, and what it started, by its process group."""
-    kept = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=kept
-            | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(cwd / "prefect")}
-            | environment,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(60)
-
-
-def wait_for(url: str, log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(url).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.5)
-    pytest.fail(f"{url} does not answer: {log.read_text()[-2000:]}")
+from tests.fixtures.prefect_servers import BIN, running, running_server
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}/api"
-    log = tmp_path / "server.log"
-    command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with running(command, tmp_path, log):
-        wait_for(f"{address}/health", log)
+    with running_server(tmp_path) as address:
         yield address
 
 
