@@ -32,34 +32,32 @@ MISSING: Final = ("", "-", "--", "---", "ND", "N/A", "null", "None")
 class Declared(BaseModel):
     """Frozen, and strict about keys: a misspelt key is an error, never ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class FieldRule(Declared):
     """Where one variable is found and in which unit it is delivered."""
 
-    columns: Names = Field(description="Names the column has had, the preferred first.")
-    unit: str = Field(description="Unit of the delivered values; never taken from their text.")
-    suffixes: tuple[str, ...] = Field(
-        default=(),
-        description="Texts that may follow a number ('°F'); a cell with another one is rejected "
-        "as unexpected_suffix, since its unit is in doubt.",
-    )
-    decode: Decoder = Field(
-        default="number",
-        description="compass16: N, NNE, North, ... to degrees. resetting_counter: a total that "
-        "starts anew at any hour, to increments; the first of an object is null.",
-    )
+    columns: Names
+    """Names the column has had, the preferred first."""
+    unit: str
+    """Unit of the delivered values; never taken from their text."""
+    suffixes: tuple[str, ...] = ()
+    """Texts that may follow a number ('°F'); a cell with another one is rejected as
+    unexpected_suffix, since its unit is in doubt."""
+    decode: Decoder = "number"
+    """compass16: N, NNE, North, ... to degrees. resetting_counter: a total that starts anew at any
+    hour, to increments; the first of an object is null."""
 
 
 class TextRule(Declared):
     """Where a text is found."""
 
-    columns: Names = Field(description="Names the column has had, the preferred first.")
-    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
-        description="strftime formats. One is chosen for a whole object, the one that reads most "
-        "of its texts, so that day and month are never swapped from row to row."
-    )
+    columns: Names
+    """Names the column has had, the preferred first."""
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)]
+    """strftime formats. One is chosen for a whole object, the one that reads most of its texts, so
+    that day and month are never swapped from row to row."""
 
 
 class TimeRule(Declared):
@@ -71,30 +69,26 @@ class TimeRule(Declared):
     is quarantined (undated).
     """
 
-    zone: Zone = Field(description="IANA zone of times that carry no offset.")
-    instant: TextRule | None = Field(default=None, description="Column with date and time.")
-    date: TextRule | None = Field(default=None, description="Column with the local date.")
-    clock: TextRule | None = Field(default=None, description="Column with the local time.")
-    sheets: tuple[Format, ...] = Field(
-        default=(),
-        description="Formats of a workbook's sheet names (or of _ab_sheet_name). A format counts "
-        "only if the sheets are consecutive days under it: 011024 would else read both ways.",
-    )
-    path: dict[Capture, Format] = Field(
-        default_factory=dict,
-        description="First days that keys name: regular expression with a group, and its format.",
-    )
-    first_days: dict[str, dt.date] = Field(
-        default_factory=dict, description="First day per glob on the key, for undated objects."
-    )
-    ambiguous: Literal["earliest", "latest", "by_order"] = Field(
-        default="earliest",
-        description="Which of the two autumn hours a local time means; by_order: the second once "
-        "the clock has gone back within the object.",
-    )
-    label: Literal["start", "end"] = Field(
-        default="start", description="Whether a stamp marks the start or the end of its step."
-    )
+    zone: Zone
+    """IANA zone of times that carry no offset."""
+    instant: TextRule | None = None
+    """Column with date and time."""
+    date: TextRule | None = None
+    """Column with the local date."""
+    clock: TextRule | None = None
+    """Column with the local time."""
+    sheets: tuple[Format, ...] = ()
+    """Formats of a workbook's sheet names (or of _ab_sheet_name). A format counts only if the
+    sheets are consecutive days under it: 011024 would else read both ways."""
+    path: dict[Capture, Format] = {}
+    """First days that keys name: regular expression with a group, and its format."""
+    first_days: dict[str, dt.date] = {}
+    """First day per glob on the key, for undated objects."""
+    ambiguous: Literal["earliest", "latest", "by_order"] = "earliest"
+    """Which of the two autumn hours a local time means; by_order: the second once the clock has
+    gone back within the object."""
+    label: Literal["start", "end"] = "start"
+    """Whether a stamp marks the start or the end of its step."""
 
     @model_validator(mode="after")
     def _has_a_column(self) -> Self:
@@ -107,88 +101,93 @@ class TimeRule(Declared):
 class StationRule(Declared):
     """Which station a record belongs to: exactly one of a constant, columns, or the key."""
 
-    value: str | None = Field(default=None, description="The one station of this source.")
-    columns: tuple[str, ...] = Field(default=(), description="Columns that hold it.")
-    path: Capture | None = Field(
-        default=None, description="Regular expression on the key; its group is the station."
-    )
-    map: dict[str, str] = Field(
-        default_factory=dict,
-        description="From delivered texts to ids; when given, a record of a text that is neither "
-        "here nor an id of it is rejected (unknown_station).",
-    )
+    value: str | None = None
+    """The one station of this source."""
+    columns: tuple[str, ...] = ()
+    """Columns that hold it."""
+    path: Capture | None = None
+    """Regular expression on the key; its group is the station."""
+    map: dict[str, str] = {}
+    """From delivered texts to ids; when given, a record of a text that is neither here nor an id of
+    it is rejected (unknown_station)."""
 
 
 class StationFacts(Declared):
     """What is known of a station."""
 
-    name: str | None = Field(default=None, description="Name for people.")
-    latitude: float | None = Field(default=None, ge=-90, le=90, description="Degrees north.")
-    longitude: float | None = Field(default=None, ge=-180, le=180, description="Degrees east.")
-    elevation_m: float | None = Field(default=None, description="Metres above sea level.")
-    licence: str | None = Field(default=None, description="Licence, if not the source's.")
-    keys: tuple[str, ...] = Field(
-        default=(), description="Globs on the key that mean this station when no id is in it."
-    )
+    name: str | None = None
+    """Name for people."""
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    """Degrees north."""
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+    """Degrees east."""
+    elevation_m: float | None = None
+    """Metres above sea level."""
+    licence: str | None = None
+    """Licence, if not the source's."""
+    keys: tuple[str, ...] = ()
+    """Globs on the key that mean this station when no id is in it."""
 
 
 class RecordsRule(Declared):
     """Where the records lie inside a JSON answer."""
 
-    path: str = Field(
-        description="Dotted path of a list of records, or of an object of lists by station."
-    )
-    ignore: tuple[str, ...] = Field(default=(), description="Keys of that object to pass over.")
-    stations: str | None = Field(
-        default=None,
-        description="Path of a list of {id, name, latitude, longitude, elevation, license}; it "
-        "overrides the declared stations.",
-    )
+    path: str
+    """Dotted path of a list of records, or of an object of lists by station."""
+    ignore: tuple[str, ...] = ()
+    """Keys of that object to pass over."""
+    stations: str | None = None
+    """Path of a list of {id, name, latitude, longitude, elevation, license}; it overrides the
+    declared stations."""
 
 
 class MaturityRule(Declared):
     """Which of two vintages of an observation is the more final."""
 
-    columns: Names = Field(description="Columns that name the vintage.")
-    order: Names = Field(description="Words found in them, from the least final to the most.")
+    columns: Names
+    """Columns that name the vintage."""
+    order: Names
+    """Words found in them, from the least final to the most."""
 
 
 class Source(Declared):
     """One source: which objects it explains, and what their columns mean."""
 
-    id: str = Field(pattern=r"^[a-z0-9_]+$", description="Name of the source and of its file.")
-    network: str = Field(pattern=r"^[a-z0-9_]+$", description="First part of its station ids.")
-    match: Names = Field(
-        description="Globs on object keys, case ignored; `*` crosses `/`, and a glob may match "
-        "any tail of whole path segments. Where two sources match, the longer glob wins."
-    )
-    step: dt.timedelta = Field(gt=dt.timedelta(0), description="Native step, ISO 8601 (PT5M, P1D).")
-    licence: str = Field(description="Attribution to publish with every series.")
-    revision: int = Field(
-        default=1, ge=1, le=9999, description="Raise it when the same text means another value."
-    )
-    records: RecordsRule | None = Field(default=None, description="Only for nested JSON.")
-    separators: tuple[Separator, ...] = Field(
-        default=("\t", ";", ","), min_length=1, description="Separators tried on delimited text."
-    )
-    decimal_comma: bool = Field(default=False, description="Whether 18,92 is a number.")
-    footer: tuple[str, ...] = Field(
-        default=(), description="Globs of whole lines that are no records (a disclaimer)."
-    )
-    missing: tuple[str, ...] = Field(
-        default=MISSING, description="Cell texts that mean: not measured; case ignored."
-    )
-    station: StationRule = Field(description="Where the station comes from.")
-    stations: dict[str, StationFacts] = Field(
-        default_factory=dict, description="Facts by station id."
-    )
-    time: TimeRule = Field(description="Where the instant comes from.")
-    maturity: MaturityRule | None = Field(default=None, description="Order of vintages.")
-    fields: dict[Variable, FieldRule] = Field(min_length=1, description="One entry per variable.")
-    ignore: tuple[str, ...] = Field(
-        default=(),
-        description="Globs of known columns that are not read; others are reported as new.",
-    )
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    """Name of the source and of its file."""
+    network: str = Field(pattern=r"^[a-z0-9_]+$")
+    """First part of its station ids."""
+    match: Names
+    """Globs on object keys, case ignored; `*` crosses `/`, and a glob may match any tail of whole
+    path segments. Where two sources match, the longer glob wins."""
+    step: dt.timedelta = Field(gt=dt.timedelta(0))
+    """Native step, ISO 8601 (PT5M, P1D)."""
+    licence: str
+    """Attribution to publish with every series."""
+    revision: int = Field(default=1, ge=1, le=9999)
+    """Raise it when the same text means another value."""
+    records: RecordsRule | None = None
+    """Only for nested JSON."""
+    separators: tuple[Separator, ...] = Field(default=("\t", ";", ","), min_length=1)
+    """Separators tried on delimited text."""
+    decimal_comma: bool = False
+    """Whether 18,92 is a number."""
+    footer: tuple[str, ...] = ()
+    """Globs of whole lines that are no records (a disclaimer)."""
+    missing: tuple[str, ...] = MISSING
+    """Cell texts that mean: not measured; case ignored."""
+    station: StationRule
+    """Where the station comes from."""
+    stations: dict[str, StationFacts] = {}
+    """Facts by station id."""
+    time: TimeRule
+    """Where the instant comes from."""
+    maturity: MaturityRule | None = None
+    """Order of vintages."""
+    fields: dict[Variable, FieldRule] = Field(min_length=1)
+    """One entry per variable."""
+    ignore: tuple[str, ...] = ()
+    """Globs of known columns that are not read; others are reported as new."""
 
     @field_validator("fields")
     @classmethod

@@ -121,7 +121,7 @@ def render_model(model: type[BaseModel]) -> str:
     lines = [f"## {title}\n", *(model.__doc__ or "").strip().split("\n    ")]
     lines += ["\n| key | needed | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
-        meaning = (field.description or "").replace("|", "\\|")
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {'yes' if field.is_required() else ''} | {meaning} |")
     return "\n".join(lines) + "\n"
 
