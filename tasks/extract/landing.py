@@ -1,12 +1,9 @@
 """Which objects of the lake are to be read: all that a source explains and no manifest lists."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
-import orjson
-
-from tasks.common.contracts import MANIFESTS
-from tasks.common.errors import TerminalError
+from tasks.common.manifests import read_manifests
 from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ObjectOutcome
 from tasks.extract.catalogue import hash_source, match_source
@@ -15,7 +12,7 @@ from tasks.extract.declaration import Source
 OWN_PREFIXES: Final = ("processed/", "quarantine/", "reports/", "logs/")
 """What the pipeline writes itself, where lake and output are one."""
 
-Known = frozenset[tuple[str, str, str]]
+Known = frozenset[tuple[str, str, str | None]]
 """(key, etag, hash of the source's declaration) of every object that need not be read again."""
 
 
@@ -32,18 +29,12 @@ def read_known(output: ObjectStore) -> Known:
     Raises:
         TerminalError: a manifest is unreadable; without it every object would be read again.
     """
-    refs = [ref for ref in output.list_objects(MANIFESTS) if ref.key.endswith(".json")]
-    return frozenset(one for ref in refs for one in _list_inputs(output.get_object(ref), ref.key))
-
-
-def _list_inputs(body: bytes, key: str) -> Iterator[tuple[str, str, str]]:
-    try:
-        for entry in orjson.loads(body)["inputs"]:
-            if entry["sha256"]:  # else its bytes could not be had: they are worth another try
-                yield entry["key"], entry["etag"], entry["source_hash"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        msg = f"Manifest {key!r} is unreadable ({error!r}); restore it from the bucket's versions."
-        raise TerminalError(msg) from None
+    return frozenset(
+        (one.key, one.etag, one.source_hash)
+        for manifest in read_manifests(output)
+        for one in manifest.inputs
+        if one.sha256  # else its bytes could not be had: they are worth another try
+    )
 
 
 def survey(refs: Iterable[ObjectRef], sources: Mapping[str, Source], known: Known) -> Landing:
