@@ -4,23 +4,31 @@ Exit codes: 0 something was read, 1 nothing was readable, 2 wrong usage or confi
 """
 
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
+import polars as pl
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.types import ExistingFile
 from rich.console import Console
 from rich.table import Table
 
+from tasks.common.accounts import Tally
+from tasks.common.contracts import VARIABLES, keep_latest, series_id, variables_of
 from tasks.common.errors import ConfigurationError, PipelineError
 from tasks.common.objects import ObjectRef
+from tasks.common.results import ObjectOutcome
 from tasks.common.settings import load_settings
 from tasks.extract.catalogue import load_sources, match_source
-from tasks.extract.harvest import harvest_objects
+from tasks.extract.declaration import Source
+from tasks.extract.harvest import Harvest, harvest_objects
 from tasks.extract.landing import settle
-from tasks.extract.summary import summarise
+
+_SAMPLE_ROWS: Final = 20
 
 app = App(
     name="python -m tasks.extract",
@@ -65,7 +73,8 @@ def inspect_files(
     unmatched = [settle(ref, None, "unmatched") for ref, one in chosen if not one]
     told = summarise(harvest, sources, unmatched)
     if json:
-        sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+        options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+        sys.stdout.buffer.write(orjson.dumps(told, option=options))
     else:
         _print_tables(told)
     return 0 if told["kept"] else 1
@@ -81,6 +90,48 @@ def _fetch(ref: ObjectRef) -> bytes:
     return Path(ref.key).read_bytes()
 
 
+def summarise(
+    harvest: Harvest, sources: Mapping[str, Source], unmatched: Iterable[ObjectOutcome]
+) -> dict[str, Any]:
+    """Give the document of `--json`; read = kept + blank + duplicate + rejected.
+
+    Of two files that hold one station's instant, the later version is kept, as in transform.
+    """
+    merged = dict(_merge(harvest))
+    tally = sum((one.tally for one in harvest.outcomes), Tally())
+    kept = sum(frame.height for frame in merged.values())
+    tally = replace(tally, kept=kept, duplicate=tally.duplicate + tally.kept - kept)
+    series = [one for name, frame in merged.items() for one in _list_series(frame, sources[name])]
+    return {
+        **asdict(tally.check("the files")),
+        "series": dict(sorted(series)),
+        "cells": dict(harvest.cells),
+        "objects": [
+            {"key": one.key, "source": one.source_id, "status": one.status, "reason": one.reason}
+            for one in (*harvest.outcomes, *unmatched)
+        ],
+        "zones": {name: sources[name].time.zone for name in merged},
+        "quarantine": harvest.quarantine.head(_SAMPLE_ROWS).to_dicts(),
+    }
+
+
+def _merge(harvest: Harvest) -> Iterator[tuple[str, pl.DataFrame]]:
+    for name in sorted({part.source_id for part in harvest.parts}):
+        read = [pl.read_ipc(part.path) for part in harvest.parts if part.source_id == name]
+        yield name, keep_latest(pl.concat(read, how="diagonal"))
+
+
+def _list_series(frame: pl.DataFrame, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
+    first, last = pl.col("at").min().alias("first"), pl.col("at").max().alias("last")
+    for name in variables_of(frame):
+        units = {"unit": VARIABLES[name].unit, "source_unit": source.fields[name].unit}
+        spans = (
+            frame.drop_nulls(name).group_by("station_id").agg(pl.len().alias("rows"), first, last)
+        )
+        for span in spans.iter_rows(named=True):
+            yield series_id(span.pop("station_id"), name), span | units
+
+
 def _print_tables(told: dict[str, Any]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140, markup=False)
     counts = ("read", "kept", "blank", "duplicate", "rejected")
@@ -91,7 +142,7 @@ def _print_tables(told: dict[str, Any]) -> None:
     console.print(f"unreadable cells: {told['cells'] or 'none'}; zones: {told['zones']}")
     table = Table("series", "values", "first, last", "unit", "delivered in", box=None)
     for name, facts in told["series"].items():
-        span = f"{facts['first'][:16]} {facts['last'][:16]}"
+        span = f"{facts['first']:%Y-%m-%dT%H:%M} {facts['last']:%Y-%m-%dT%H:%M}"
         table.add_row(name, str(facts["rows"]), span, facts["unit"], facts["source_unit"])
     console.print(table)
 

@@ -1,6 +1,7 @@
 """The door of extract: objects of the lake become readings, those of its processed layer files."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -22,7 +23,6 @@ from tasks.extract.processed import (
     list_rejected,
     select,
 )
-from tasks.extract.summary import describe_objects
 
 retried_task = task(
     retries=3,
@@ -45,9 +45,25 @@ def extract(
     settings = load_settings()
     issued_at = as_of or floor_to_hour(flow_run.scheduled_start_time)
     extracted = harvest_lake(lake or settings.lake_uri, settings, as_of=issued_at, dry_run=dry_run)
-    for sentence in describe_objects(extracted):
+    for sentence in _describe_objects(extracted):
         get_run_logger().info(sentence)
     return extracted
+
+
+def _describe_objects(extracted: Extracted) -> Iterator[str]:
+    """Tell a run's log what was found, each object that was refused by name."""
+    statuses = Counter(outcome.status for outcome in extracted.objects)
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    tally = extracted.tally
+    yield f"{len(extracted.objects)} objects ({counts})."
+    yield (
+        f"Records: {tally.read} read, {tally.kept} kept, {tally.blank} blank, "
+        f"{tally.duplicate} duplicate, rejected {dict(tally.rejected) or 'none'}; "
+        f"unreadable cells {dict(extracted.cells) or 'none'}."
+    )
+    for outcome in extracted.objects:
+        if outcome.reason:
+            yield f"{outcome.key}: {outcome.status}, {outcome.reason}."
 
 
 def floor_to_hour(start: datetime) -> datetime:
