@@ -1,0 +1,197 @@
+"""Wednesdays of 2019, one after another: every score is what plain sums over stored points say."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from prefect.flow_engine import run_flow_sync
+from prefect.states import Completed, Failed, State
+from pymongo import MongoClient
+
+from flows.backfill import conclude_weeks, forecast_backfill, list_issue_times
+from tasks.common.errors import ConfigurationError
+from tests.flows.command import Ran, require_shared_data, run_module
+
+PARIS = ZoneInfo("Europe/Paris")
+SERIES = "rte:32:electricity_demand"
+BUCKETS = {"D+1": (1, 1), "D+2": (2, 2), "D+3-7": (3, 7), "next week": (5, 11)}
+"""First and last day after a Wednesday."""
+WEEKS = 5
+
+Truth = Mapping[datetime, float]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cut eight weeks before the first Wednesday, and those that are run, out of RTE's files."""
+    folder = tmp_path_factory.mktemp("backfill") / "lake"
+    folder.mkdir()
+    for path in (require_shared_data() / "demand").glob("*Definitif*"):
+        head, *lines = path.read_bytes().split(b"\n")
+        kept = [one for one in lines if _is_within(one)]
+        (folder / path.name).write_bytes(b"\n".join([head, *kept, b""]))
+    return folder
+
+
+def _is_within(line: bytes) -> bool:
+    cells = line.split(b"\t")
+    return len(cells) > 4 and b"2018-11-07" <= cells[2] < b"2019-02-07"
+
+
+@pytest.fixture(scope="module")
+def truth(lake: Path) -> Truth:
+    """Read hourly means straight from RTE's files: half hours by the clock, MW."""
+    halves: dict[datetime, list[float]] = {}
+    for path in lake.glob("*.xls"):
+        for line in path.read_text("latin-1").splitlines()[1:]:
+            cells = line.split("\t")
+            if cells[4].isdigit():
+                at = datetime.fromisoformat(f"{cells[2]}T{cells[3]}").replace(tzinfo=PARIS)
+                halves.setdefault(at.astimezone(UTC).replace(minute=0), []).append(float(cells[4]))
+    return {at: float(np.mean(values)) for at, values in halves.items()}
+
+
+def run_backfill(lake: Path, uri: str, weeks: int) -> Ran:
+    return run_module(
+        "flows.forecast",
+        *("backfill", "--from", "2019-01-08", "--weeks", str(weeks), "--lake", str(lake)),
+        cwd=lake.parent,
+        MONGODB_URI=uri,
+        MONGODB_DATABASE="backfilled",
+    )
+
+
+@pytest.fixture(scope="module")
+def begun(lake: Path, mongodb_uri: str) -> Ran:
+    return run_backfill(lake, mongodb_uri, 1)
+
+
+@pytest.fixture(scope="module")
+def stored(lake: Path, mongodb_uri: str, begun: Ran) -> dict[str, list[dict[str, Any]]]:
+    """Go on where it was left, and give what MongoDB then holds."""
+    assert begun.code == 0, begun.err
+    ran = run_backfill(lake, mongodb_uri, WEEKS)
+    assert ran.code == 0, ran.err
+    lines = [line for line in ran.out.splitlines() if line.startswith("2019-")]
+    assert [line[:20] for line in lines] == [f"{at:%Y-%m-%d} COMPLETED" for at in issue_times()]
+    with MongoClient(mongodb_uri, tz_aware=True) as client:
+        db = client["backfilled"]
+        names = ("forecast_runs", "forecasts", "scores", "current")
+        return {name: list(db[name].find().sort("issue_at")) for name in names}
+
+
+def issue_times() -> list[datetime]:
+    return list_issue_times(date(2019, 1, 8), WEEKS)
+
+
+def find_forecast(stored: Mapping[str, Any], issue_at: datetime) -> dict[str, Any]:
+    found = [
+        f for f in stored["forecasts"] if (f["issue_at"], f["series_id"]) == (issue_at, SERIES)
+    ]
+    (only,) = found
+    return only
+
+
+def score_plainly(forecast: Mapping[str, Any], bucket: str, truth: Truth) -> dict[str, float]:
+    """Compute what a score should be, from stored points and RTE's file alone."""
+    issue_at = forecast["issue_at"]
+    issued = issue_at.astimezone(PARIS).date()
+    first, last = (issued + timedelta(days=days) for days in BUCKETS[bucket])
+    names = ("value", "lower80", "upper80", "lower95", "upper95")
+    until = issue_times()[-1]
+    rows = [
+        (truth[at], *(forecast[name][number] for name in names))
+        for number, at in enumerate(forecast["valid_at"])
+        if first <= at.astimezone(PARIS).date() <= last and at < until
+    ]
+    y, value, lower80, upper80, lower95, upper95 = np.array(rows).T
+    past = [at for at in truth if at < issue_at and at - timedelta(days=1) in truth]
+    naive = np.mean([abs(truth[at] - truth[at - timedelta(days=1)]) for at in past])
+    by_quantile = {0.5: value, 0.1: lower80, 0.9: upper80, 0.025: lower95, 0.975: upper95}
+    radius80 = (upper80 - value) / forecast["correction80"]
+    return {
+        "points": len(rows),
+        "mae": np.abs(value - y).mean(),
+        "wmape": np.abs(value - y).sum() / y.sum(),
+        "mase": np.abs(value - y).mean() / naive,
+        "bias": (value - y).mean(),
+        "pinball": np.mean(
+            [np.maximum(q * (y - x), (q - 1) * (y - x)).mean() for q, x in by_quantile.items()]
+        ),
+        "coverage80": ((lower80 <= y) & (y <= upper80)).mean(),
+        "coverage95": ((lower95 <= y) & (y <= upper95)).mean(),
+        "uncorrected80": (np.abs(y - value) <= radius80).mean(),
+        "width80": (upper80 - lower80).mean(),
+        "width95": (upper95 - lower95).mean(),
+    }
+
+
+def test_every_wednesday_is_a_run_and_the_last_is_the_one_readers_have(
+    stored: Mapping[str, Any],
+):
+    assert [one["issue_at"] for one in stored["forecast_runs"]] == issue_times()
+    assert {one["state"] for one in stored["forecast_runs"]} == {"complete"}
+    assert stored["current"][0]["run_id"] == stored["forecast_runs"][-1]["_id"]
+
+
+def test_every_score_is_what_plain_sums_say(stored: Mapping[str, Any], truth: Truth):
+    told = {(one["issue_at"], one["bucket"]): one for one in stored["scores"]}
+    *weeks, last_but_one, _ = issue_times()
+    expected = {(at.astimezone(UTC), bucket) for at in weeks for bucket in BUCKETS}
+    expected |= {(last_but_one.astimezone(UTC), bucket) for bucket in ("D+1", "D+2", "D+3-7")}
+    assert set(told) == expected
+    for (issue_at, bucket), score in told.items():
+        plain = score_plainly(find_forecast(stored, issue_at), bucket, truth)
+        assert {name: score[name] for name in plain} == pytest.approx(plain, rel=1e-8)
+
+
+def test_the_first_four_issue_times_correct_the_fifth_and_none_before(stored: Mapping[str, Any]):
+    forecasts = [find_forecast(stored, at) for at in issue_times()]
+    factors = [(one["correction80"], one["correction95"]) for one in forecasts]
+    assert factors[:4] == [(1.0, 1.0)] * 4
+    assert (1.0, 1.0) not in factors[4:]
+    assert all(0.8 <= factor <= 1.25 for pair in factors for factor in pair)
+
+
+def test_a_week_that_was_there_is_run_again_without_another_run(
+    stored: Mapping[str, Any], lake: Path
+):
+    reports = sorted(lake.glob("reports/forecast/*/forecast_report_*.json"))
+    attempts = [
+        len([p for p in reports if p.parent.name == one["_id"]]) for one in stored["forecast_runs"]
+    ]
+    assert attempts == [2, 1, 1, 1, 1]
+
+
+def test_wednesdays_keep_the_clock_of_paris_over_both_changes():
+    times = list_issue_times(date(2019, 3, 22), 33)
+    assert {at.astimezone(PARIS).time() for at in times} == {time(22)}
+    assert {at.astimezone(UTC).hour for at in times} == {20, 21}
+    assert {at.weekday() for at in times} == {2}
+
+
+def test_a_week_that_is_still_to_come_is_refused():
+    with pytest.raises(ConfigurationError, match="still to come"):
+        list_issue_times(datetime.now(UTC).date(), 2)
+
+
+def test_the_worst_week_names_the_whole():
+    done, late, broken = Completed(name="COMPLETED"), Completed(name="DEGRADED"), Failed()
+    assert conclude_weeks([done, late, done]).name == "DEGRADED"
+    ended = conclude_weeks([done, broken, late])
+    assert (ended.is_failed(), ended.message) == (
+        True,
+        "3 weeks: 1 COMPLETED, 1 Failed, 1 DEGRADED",
+    )
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_week_that_fails_stops_none_of_the_others(tmp_path: Path):
+    asked = {"first_on": date(2019, 1, 9), "weeks": 2, "lake": str(tmp_path / "nowhere")}
+    ended = cast("State", run_flow_sync(forecast_backfill, parameters=asked, return_type="state"))
+    assert ended.is_failed()
+    assert ended.message == "2 weeks: 2 Failed"
