@@ -15,7 +15,7 @@ from tasks.common.mongo import Document, retried
 from tasks.upsert.documents import SCHEMA_VERSION
 
 LEASE_S: Final = 15.0
-"""A lease that is not renewed for so long is anybody's; each batch of documents renews it."""
+"""A lease that is not renewed for so long is anybody's; loading renews it three times as often."""
 
 
 def read_ledger(db: Database[Document], names: Names[str]) -> set[str]:

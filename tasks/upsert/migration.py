@@ -75,6 +75,7 @@ def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: floa
     if one.reason:
         return open_account(one.item, "refused", one)
     started, counts, reckoning = perf_counter(), WriteCounts(), Reckoning()
+    renewed = started
     withdrawn = one.item.file.withdrawn if one.item.file else ()
     for path in one.files if plan.mode == "load" else ():
         withdraw_rows(db, path, withdrawn)
@@ -83,7 +84,9 @@ def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: floa
         if plan.mode == "load":
             counts += batch.write()
             stored = batch.read_back()
-            take_lease(db, one.item.entry, plan.run, lease_s)
+            if perf_counter() > renewed + lease_s / 3:
+                take_lease(db, one.item.entry, plan.run, lease_s)
+                renewed = perf_counter()
         else:
             stored = _read_content(db, list(batch.wanted))
             same = sum(stored.get(key) == version for key, version in batch.wanted.items())
@@ -117,8 +120,8 @@ class Reckoning:
 
     def compare(self, wanted: Mapping[str, Version], stored: Mapping[str, Version]) -> None:
         """Compare versions by `_id`; a newer one from elsewhere is no difference."""
-        self.wanted.update(key.rpartition("|")[0] for key in wanted)
-        self.stored.update(key.rpartition("|")[0] for key in stored)
+        for count, keys in ((self.wanted, wanted), (self.stored, stored)):
+            count.update(key.rpartition("|")[0] for key in keys)
         if stored != wanted:
             newer = {key for key, found in stored.items() if found > wanted[key] and found[1]}
             self.displaced += len(newer)

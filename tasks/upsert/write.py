@@ -5,6 +5,7 @@ content; breaks ties). What is stored is read first, since a duplicate-key error
 a read; new documents are inserted, older ones replaced under a guard, equal ones left alone.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final, cast
@@ -22,6 +23,7 @@ from tasks.common.mongo import DUPLICATE_KEY, Document, retried
 from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, Version, uncollected
 
 _STAMP: Final = ("_id", "rev", "hash")
+_MOST_SPANS: Final = 8
 
 
 def write_documents(collection: Collection[Document], documents: Iterable[Document]) -> WriteCounts:
@@ -81,7 +83,7 @@ class Batch:
     @uncollected()
     def write(self) -> WriteCounts:
         """Write what is newer. A repetition after a lost answer counts its own earlier writes."""
-        stored, wanted = self._read_versions(), self.wanted
+        stored, wanted = {} if self._is_new() else self._read_versions(), self.wanted
         if self._before is None:
             self._before = stored
             if stored == wanted:
@@ -121,6 +123,18 @@ class Batch:
     def _lags(self, stored: dict[str, Version]) -> bool:
         wanted = self.wanted
         return stored != wanted and any(stored.get(k, ("", "")) < v for k, v in wanted.items())
+
+    def _is_new(self) -> bool:
+        """Tell that nothing is stored between the names of any station, as where a file is new."""
+        names, spans, start = sorted(self.wanted), [], 0
+        while start < len(names) and len(spans) < _MOST_SPANS:
+            station = names[start].rpartition("|")[0]
+            end = bisect_right(names, f"{station}|~", lo=start + 1)
+            spans.append({"_id": {"$gte": names[start], "$lte": names[end - 1]}})
+            start = end
+        if start < len(names) or not spans:
+            return False
+        return self._collection.find_one({"$or": spans}, {"_id": 1}) is None
 
     @retried
     @uncollected()
