@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.browser import WIDTHS, find_trouble, running_browser
 from tests.flows.command import ROOT, Ran, read_fence, run_module
 
 JSON_LOG = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
@@ -120,6 +121,19 @@ def test_prophets_terms_sum_to_its_forecast(folder: Path, second: Ran):
     assert {"trend", "residuals", "holidays"} <= set(value["terms"])
     assert value["prophet_value"] == pytest.approx(sum(value["terms"].values()))
     assert value["prophet_value"] == pytest.approx(value["value"], rel=0.3)
+
+
+def test_the_page_of_a_real_run_stands_where_the_last_line_says(folder: Path, first: Ran):
+    place = f".local/lake/{first.report['page_key']}"
+    assert place in "".join(first.out.split("Page: ")[1].split())
+    with running_browser() as browser:
+        trouble = [
+            found
+            for width, scheme in zip(WIDTHS, ("light", "dark", "light"), strict=True)
+            for found in find_trouble(browser, folder / place, width=width, scheme=scheme)
+        ]
+    assert trouble == []
+    assert (folder / place).stat().st_size < 2_000_000
 
 
 def test_the_status_needs_no_server_either(folder: Path, second: Ran):
