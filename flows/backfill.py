@@ -15,7 +15,7 @@ from flows.hooks import HOOKS
 from tasks.common.contracts import MARKET_ZONE
 from tasks.common.errors import ConfigurationError
 from tasks.report.document import RunReport
-from tasks.report.render import inert_text
+from tasks.report.text import inert_text
 
 WEDNESDAY: Final = 2
 ISSUED: Final = time(22)

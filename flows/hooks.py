@@ -28,8 +28,8 @@ from tasks.common.settings import Settings, load_settings, runs_on_ecs
 from tasks.report.document import RunReport
 from tasks.report.metrics import render_metrics
 from tasks.report.migration import MigrationReport
-from tasks.report.render import fence
 from tasks.report.task import FailedRunError
+from tasks.report.text import fence
 from tasks.report.trouble import Trouble, find_trouble, render_trouble, write_notice
 
 

@@ -27,7 +27,7 @@ from rich.text import Text
 
 from tasks.forecast.task import listener
 from tasks.forecast.work import How
-from tasks.report.render import inert_text
+from tasks.report.text import inert_text
 
 stderr: Final = Console(
     # Without a terminal (a log, a pipe) lines still get the width the tables are made for.

@@ -22,7 +22,8 @@ from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError
 from tasks.common.mongo import open_database
 from tasks.common.settings import Settings, load_settings
-from tasks.report.reading import plain, render_explanation, render_forecasts, tell_instant
+from tasks.report.reading import render_explanation, render_forecasts
+from tasks.report.text import plain, tell_instant
 from tasks.upsert.explanation import explain_forecast
 from tasks.upsert.reading import describe_forecasts, find_forecasts, find_run, frame_forecasts
 from tasks.upsert.rollback import RolledBack, roll_back

@@ -23,7 +23,7 @@ from tasks.common.objects import open_store, resolve_output
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
 from tasks.extract.landing import read_known, survey
-from tasks.report.reading import plain, tell_instant
+from tasks.report.text import plain, tell_instant
 from tasks.upsert.condition import Condition, read_condition
 
 DUE_WEEKDAY: Final = 2

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STYLE: Final[Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False}
 _STEP: Final = re.compile(r"([MLz])(?: (-?[\d.e-]+) (-?[\d.e-]+))?")
 _ANCHOR: Final = re.compile(r"text-anchor: (\w+)")
-_ZERO: Final = re.compile(r"\b0\.")
+_ZERO: Final = re.compile(r"(?<!\d)0\.")
 
 
 class Size(NamedTuple):
@@ -97,7 +97,7 @@ def _shorten(path: str) -> str:
     r"""Write a path in steps of tenths of a pixel from point to point.
 
     >>> _shorten("M 10 20.04 \nL 10.55 22 \nz")
-    'M10 20l.5 2z'
+    'M10 20l.6 2z'
     """
     done, at = [], (0, 0)
     for command, x, y in _STEP.findall(path):

@@ -21,7 +21,8 @@ from tasks.report import tables
 from tasks.report.charts import draw_trend
 from tasks.report.document import RunReport
 from tasks.report.gallery import Gallery, Group, draw_demand, hang_groups, label, open_gallery
-from tasks.report.render import describe_counts, join_counts
+from tasks.report.render import describe_counts
+from tasks.report.text import join_counts
 
 _MOST_ROWS: Final = 500
 _FOLDER: Final = Path(__file__).parent

@@ -1,34 +1,34 @@
 """A RunReport for eyes: markdown for Prefect's artifact, tables for the terminal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from tasks.common.contracts import MARKET_ZONE
-from tasks.report import outturn
-from tasks.report.document import Collection, RunReport, Series
+from tasks.report.document import Collection, Problem, RunReport, Series
 from tasks.report.migration import MigrationReport
+from tasks.report.outturn import HEADERS, describe_moves, list_outturns
+from tasks.report.text import fence, inert_text, join_counts, tabulate, tell_instant, write_table
 
-STATE_STYLE = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
-_STATUS_STYLE = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
+STATE_STYLE: Final = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
+_STATUS_STYLE: Final = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
+
+_DEMAND: Final = ("series", "day", "minimum MW", "maximum MW", "energy MWh")
+_SERIES: Final = ("series", "status", "skill", "80/95", "MAE", "data", "age h")
+"""skill, share inside the intervals and MAE: of the backtest; data: share of steps present."""
+_TEXTS: Final = ("series", "day", "status", "object", "why")
+
+Rows = Sequence[tuple[str, ...]]
 
 
 def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of series."""
-    parts: list[RenderableType] = [
-        render_verdict(report),
-        *map(inert_text, _describe_lines(report)),
-    ]
-    if report.demand_next_week:
-        parts += [Text("\nDemand, next ISO week (local days)"), _tabulate_demand(report)]
-    if report.scorecard:
-        parts += [
-            Text("\nThe last weeks' forecasts against what happened"),
-            _tabulate_scores(report),
-        ]
-    parts += [Text("\nSeries, troubled ones first"), _tabulate_series(report.series[:rows])]
+    parts = [render_verdict(report), *map(inert_text, _describe_lines(report))]
+    for title, headers, cells in _list_sections(report, scores=12):
+        parts += [Text(f"\n{title}"), tabulate(headers, cells, texts=_TEXTS)]
+    shown = (_style_cells(one) for one in report.series[:rows])
+    parts += [Text("\nSeries, troubled ones first"), tabulate(_SERIES, shown, texts=_TEXTS)]
     if len(report.series) > rows:
         parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
     if report.page_key:
@@ -46,20 +46,41 @@ def render_markdown(report: RunReport, page: str | None = None) -> str:
     lines = [f"# {report.state}", "", fence(report.verdict), ""]
     lines += [f"[The page of this run](<{page}>)", ""] if page else []
     lines += [f"- {fence(line)}" for line in _describe_lines(report)]
-    if report.demand_next_week:
-        lines += ["", "## Demand, next ISO week", "", *_write_demand(report)]
-    if report.scorecard:
-        lines += ["", "## The last weeks' forecasts against what happened", ""]
-        lines += _write_scores(report)
-    lines += ["", "## Series", "", *_write_series(report.series[:60])]
-    if report.input.problems:
-        lines += ["", "## Rejected", "", "| object | rejected | why |", "|---|---|---|"]
-        lines += [
-            f"| {fence(problem.key)} | {problem.rejected} | "
-            f"{fence(problem.reason or join_counts(problem.rules))} |"
-            for problem in report.input.problems
-        ]
+    for title, headers, rows in _list_sections(report, scores=60):
+        lines += ["", f"## {title}", "", *_write(headers, rows)]
+    series = [(*_list_cells(one), fence(one.reason)) for one in report.series[:60]]
+    lines += ["", "## Series", "", *_write((*_SERIES, "why"), series)]
+    if problems := report.input.problems:
+        lost = [(one.key, f"{one.rejected}", fence(_tell_problem(one))) for one in problems]
+        lines += ["", "## Rejected", "", *_write(("object", "rejected", "why"), lost)]
     return "\n".join(lines) + "\n"
+
+
+def _write(headers: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Write a table whose first column comes from outside."""
+    fenced = ((fence(first), *rest) for first, *rest in rows)
+    return write_table(headers, fenced, texts=_TEXTS)
+
+
+def _list_sections(
+    report: RunReport, *, scores: int
+) -> Iterator[tuple[str, tuple[str, ...], Rows]]:
+    """Give title, headers and rows of what only some runs have."""
+    if report.demand_next_week:
+        yield "Demand, next ISO week (local days)", _DEMAND, _list_days(report)
+    if report.scorecard:
+        told = list_outturns(report.scorecard)[:scores]
+        yield "The last weeks' forecasts against what happened", HEADERS, told
+
+
+def _list_days(report: RunReport) -> Rows:
+    return [
+        (
+            *(day.series_id, f"{day.on:%a %Y-%m-%d}"),
+            *(f"{size:,.0f}" for size in (day.minimum_mw, day.maximum_mw, day.energy_mwh)),
+        )
+        for day in report.demand_next_week
+    ]
 
 
 def tabulate_for_prefect(report: RunReport) -> list[dict[str, str]]:
@@ -67,15 +88,17 @@ def tabulate_for_prefect(report: RunReport) -> list[dict[str, str]]:
 
     Its cells are rendered as markdown, so they are fenced as there.
     """
-    rows = [dict(zip(_HEADERS, _cells(series), strict=True)) for series in report.series]
+    rows = [dict(zip(_SERIES, _list_cells(series), strict=True)) for series in report.series]
     return [row | {"series": fence(row["series"])} for row in rows]
 
 
-_HEADERS = ("series", "status", "skill", "80/95", "MAE", "data", "age h")
-"""skill, share inside the intervals and MAE: of the backtest; data: share of steps present."""
+def _style_cells(series: Series) -> list[Text]:
+    cells = [inert_text(cell) for cell in _list_cells(series)]
+    cells[1].stylize(_STATUS_STYLE[series.status])
+    return cells
 
 
-def _cells(series: Series) -> tuple[str, ...]:
+def _list_cells(series: Series) -> tuple[str, ...]:
     present = 100 * series.present / series.expected if series.expected else 0.0
     return (
         series.series_id,
@@ -91,12 +114,8 @@ def _cells(series: Series) -> tuple[str, ...]:
 def _describe_lines(report: RunReport) -> Iterator[str]:
     """Give the run in sentences."""
     given, records = report.input, report.input.records
-    issued = report.issue_at.astimezone(MARKET_ZONE)
-    end = report.horizon_end.astimezone(MARKET_ZONE)
-    yield (
-        f"Run {report.run_id}, issued {issued:%a %Y-%m-%d %H:%M} {MARKET_ZONE}, "
-        f"forecasts until {end:%a %Y-%m-%d %H:%M}."
-    )
+    issued, end = tell_instant(report.issue_at), tell_instant(report.horizon_end)
+    yield f"Run {report.run_id}, issued {issued}, forecasts until {end}."
     yield (
         f"Read {records.read:,} records: {records.kept:,} kept, {records.blank:,} blank, "
         f"{records.duplicate:,} duplicate, {sum(records.rejected.values()):,} rejected"
@@ -107,13 +126,16 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     if given.cells:
         yield f"Unreadable values in kept records: {join_counts(given.cells)}."
     for problem in given.problems[:3]:
-        why = problem.reason or join_counts(problem.rules)
-        yield f"Quarantine: {problem.key}: {why}"
+        yield f"Quarantine: {problem.key}: {_tell_problem(problem)}"
     yield _describe_fits(report)
-    yield from outturn.describe_moves(report.changes)
+    yield from describe_moves(report.changes)
     yield _describe_place(report)
     for note in report.mongodb.notes:
         yield f"Note: {note}"
+
+
+def _tell_problem(problem: Problem) -> str:
+    return problem.reason or join_counts(problem.rules)
 
 
 def _describe_fits(report: RunReport) -> str:
@@ -148,75 +170,6 @@ def describe_counts(counts: Collection) -> str:
     return " ".join(changed) or f"{counts.unchanged:,} unchanged"
 
 
-def _tabulate_series(series: Iterable[Series]) -> Table:
-    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
-    for header in _HEADERS:
-        text = header in ("series", "status")
-        table.add_column(
-            header, justify="left" if text else "right", overflow="fold", no_wrap=not text
-        )
-    for one in series:
-        cells = [inert_text(cell) for cell in _cells(one)]
-        cells[1].stylize(_STATUS_STYLE[one.status])
-        table.add_row(*cells)
-    return table
-
-
-def _tabulate_demand(report: RunReport) -> Table:
-    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
-    for header in ("series", "day", "minimum MW", "maximum MW", "energy MWh"):
-        table.add_column(header, justify="right" if header[-1] in "Wh" else "left")
-    for day in report.demand_next_week:
-        table.add_row(
-            inert_text(day.series_id),
-            f"{day.on:%a %Y-%m-%d}",
-            f"{day.minimum_mw:,.0f}",
-            f"{day.maximum_mw:,.0f}",
-            f"{day.energy_mwh:,.0f}",
-        )
-    return table
-
-
-def _write_demand(report: RunReport) -> Iterator[str]:
-    yield "| series | day | minimum MW | maximum MW | energy MWh |"
-    yield "|---|---|--:|--:|--:|"
-    for day in report.demand_next_week:
-        yield (
-            f"| {fence(day.series_id)} | {day.on:%a %Y-%m-%d} | {day.minimum_mw:,.0f} "
-            f"| {day.maximum_mw:,.0f} | {day.energy_mwh:,.0f} |"
-        )
-
-
-def _tabulate_scores(report: RunReport, rows: int = 12) -> Table:
-    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
-    for header in outturn.HEADERS:
-        is_name = header == "series"
-        table.add_column(header, justify="left" if is_name else "right", no_wrap=not is_name)
-    for cells in outturn.list_outturns(report.scorecard)[:rows]:
-        table.add_row(*map(inert_text, cells))
-    return table
-
-
-def _write_scores(report: RunReport, rows: int = 60) -> Iterator[str]:
-    yield "| " + " | ".join(outturn.HEADERS) + " |"
-    yield "|---" + "|--:" * (len(outturn.HEADERS) - 1) + "|"
-    for first, *rest in outturn.list_outturns(report.scorecard)[:rows]:
-        yield f"| {fence(first)} | " + " | ".join(rest) + " |"
-
-
-def _write_series(series: Iterable[Series]) -> Iterator[str]:
-    yield "| " + " | ".join(_HEADERS) + " | why |"
-    yield "|" + "---|" * (len(_HEADERS) + 1)
-    for one in series:
-        first, *rest = _cells(one)
-        yield f"| {fence(first)} | " + " | ".join(rest) + f" | {fence(one.reason)} |"
-
-
-def join_counts(counts: dict[str, int]) -> str:
-    """Give names and numbers in one line, by name."""
-    return ", ".join(f"{name} {number:,}" for name, number in sorted(counts.items()))
-
-
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.0f}%"
 
@@ -225,22 +178,3 @@ def _figure(number: float | None) -> str:
     if number is None:
         return "-"
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.2f}"
-
-
-def inert_text(text: str, style: str = "") -> Text:
-    """Give text for a terminal that is neither markup nor, by an escape, an order to it."""
-    shown = (letter if letter.isprintable() else "\ufffd" for letter in text)
-    return Text("".join(shown), style=style)
-
-
-def fence(text: str) -> str:
-    """Fence foreign text, so that no reader of markdown makes a link, a tag or a cell of it.
-
-    Backticks and pipes become look-alikes: whether a backslash escapes a pipe, readers disagree.
-    Escaping character by character would leave bare addresses, which many turn into links.
-
-    >>> fence("[x](javascript:1) | `a`")
-    "`[x](javascript:1) \u00a6 'a'`"
-    """
-    flat = " ".join(text.split()).replace("`", "'").replace("|", "\u00a6")
-    return f"`{flat or '-'}`"

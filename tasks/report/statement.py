@@ -4,25 +4,20 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tasks.common.migration import Account
 from tasks.report.migration import MigrationReport
-from tasks.report.render import inert_text, join_counts, render_verdict
+from tasks.report.render import render_verdict
+from tasks.report.text import inert_text, join_counts, tabulate
 
 _HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "rejected")
 
 
 def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of objects."""
-    table = Table(box=None, header_style="underline", pad_edge=False, padding=(0, 2, 0, 0))
-    for header in _HEADERS:
-        is_text = header in _HEADERS[:2]
-        table.add_column(header, justify="left" if is_text else "right", overflow="fold")
     told = tabulate_objects(report)
-    for row in told[:rows]:
-        table.add_row(*map(inert_text, row.values()))
+    table = tabulate(_HEADERS, (tuple(row.values()) for row in told[:rows]), texts=_HEADERS[:2])
     parts: list[RenderableType] = [render_verdict(report)]
     parts += map(inert_text, describe_migration(report))
     if len(told) > rows:

@@ -23,10 +23,11 @@ from tasks.report.archive import archive_migration, archive_page, archive_report
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport, summarise_migration
 from tasks.report.page import render_page
-from tasks.report.render import fence, render_markdown, tabulate_for_prefect
+from tasks.report.render import render_markdown, tabulate_for_prefect
 from tasks.report.scorecard import score_earlier
 from tasks.report.statement import describe_migration, tabulate_objects
 from tasks.report.summary import summarise_run
+from tasks.report.text import fence
 
 retried_task = task(
     retries=3,

@@ -11,7 +11,7 @@ from tasks.common.errors import PipelineError
 from tasks.common.settings import redact_uri
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport
-from tasks.report.render import fence
+from tasks.report.text import fence
 
 RUNBOOK: Final = "docs/how-to/handle-a-degraded-run.md"
 _TASKS: Final = Path(__file__).parents[1]

@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from tasks.report.document import RunReport
-from tasks.report.render import fence, render_markdown, render_terminal, tabulate_for_prefect
+from tasks.report.render import render_markdown, render_terminal, tabulate_for_prefect
+from tasks.report.text import fence
 from tests.unit.report.test_summary import tell
 
 
