@@ -11,8 +11,10 @@ reads. The same input gives the same names and bytes, so a retry finishes what a
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -21,17 +23,25 @@ import polars as pl
 from backports import zstd
 
 from tasks.common.accounts import Tally, check_closes
-from tasks.common.contracts import MANIFESTS, variables_of
+from tasks.common.contracts import MANIFESTS, MARKET_ZONE, variables_of
 from tasks.common.errors import TerminalError
-from tasks.common.manifests import Manifest, list_files, list_stations, read_manifests
+from tasks.common.manifests import (
+    Manifest,
+    list_files,
+    list_stations,
+    name_version,
+    read_manifests,
+)
 from tasks.common.objects import ObjectStore
-from tasks.common.results import Extracted, Part, ProcessedFile, SourceFacts
-from tasks.transform.manifest import plan_manifest, sum_week
+from tasks.common.results import Extracted, ObjectOutcome, Part, ProcessedFile, SourceFacts
 from tasks.transform.observations import Observed, build_observations, group_parts
 
 OBSERVATIONS: Final = "processed/v1/observations/"
 """Then `source=<id>/date=<YYYY-MM>/<manifest_id>-<n>.parquet`; n is 0 since a run writes one file
 for a source and month."""
+
+VERSIONS: Final = {"layout": "1", "polars": pl.__version__}
+"""What decides the bytes beside the input; part of a manifest's name."""
 
 _WRITERS: Final = 2
 """Months at work at once: encoding Parquet keeps one core busy, and a month stays in memory."""
@@ -75,8 +85,8 @@ class Committed:
     """What stands in the processed layer after a run.
 
     Attributes:
-        earlier: files that older manifests name, sorted by key.
-        fresh: files of this run, sorted by key; in a dry run they are in the scratch folder only.
+        files: those that any manifest names, this run's included, sorted by key.
+        fresh: those of this run; in a dry run they are in the scratch folder only.
         stations: what is known of every station of the layer.
         week: records of all objects read in the ISO week, this run's included.
         manifest_key: None when nothing new was read, or in a dry run.
@@ -84,13 +94,13 @@ class Committed:
         duplicate: readings that lost to a later version in another object.
     """
 
-    earlier: tuple[ProcessedFile, ...]
+    files: tuple[ProcessedFile, ...]
+    fresh: tuple[ProcessedFile, ...]
     stations: pl.DataFrame
     week: Tally
-    fresh: tuple[ProcessedFile, ...] = ()
-    manifest_key: str | None = None
-    duplicate: int = 0
-    sequence: int = 0
+    manifest_key: str | None
+    sequence: int
+    duplicate: int
 
 
 def commit_run(extracted: Extracted, layer: Layer) -> Committed:
@@ -102,27 +112,24 @@ def commit_run(extracted: Extracted, layer: Layer) -> Committed:
     """
     known = read_manifests(layer.store)
     stations = list_stations(known, extracted.stations)
-    manifest = plan_manifest(extracted, known)
-    if manifest is None:
-        newest = max((m.sequence for m in known), default=0)
-        week = sum_week(known, extracted.as_of)
-        return Committed(list_files(known), stations, week, sequence=newest)
-    written, duplicate = _write_months(extracted, layer, manifest)
-    if manifest.quarantine_key:
-        layer.put(manifest.quarantine_key, encode_quarantine(extracted.quarantine))
-    key = f"{MANIFESTS}{manifest.manifest_id}.json"
-    complete = manifest.model_copy(update={"files": written})
-    layer.put(key, complete.encode())
-    manifests = [*(m for m in known if m.manifest_id != complete.manifest_id), complete]
-    own, files = {file.key for file in written}, list_files(manifests)
+    written, duplicate, key = tuple[ProcessedFile, ...](), 0, None
+    if manifest := plan_manifest(extracted, known):
+        written, duplicate = _write_months(extracted, layer, manifest)
+        if manifest.quarantine_key:
+            layer.put(manifest.quarantine_key, encode_quarantine(extracted.quarantine))
+        key = f"{MANIFESTS}{manifest.manifest_id}.json"
+        complete = manifest.model_copy(update={"files": written})
+        layer.put(key, complete.encode())
+        known = [*(m for m in known if m.manifest_id != complete.manifest_id), complete]
+    own, files = {file.key for file in written}, list_files(known)
     return Committed(
-        earlier=tuple(file for file in files if file.key not in own),
-        stations=stations,
-        week=sum_week(manifests, extracted.as_of),
+        files=files,
         fresh=tuple(file for file in files if file.key in own),
+        stations=stations,
+        week=sum_week(known, extracted.as_of),
         manifest_key=None if layer.dry_run else key,
+        sequence=max((m.sequence for m in known), default=0),
         duplicate=duplicate,
-        sequence=max(m.sequence for m in manifests),
     )
 
 
@@ -184,3 +191,55 @@ def encode_quarantine(rejected: pl.DataFrame) -> bytes:
     """Give QUARANTINE as JSON lines in zstd, sorted: equal rows give equal bytes."""
     order = ["key", "line", "column", "rule", "raw"]
     return zstd.compress(rejected.sort(order).write_ndjson().encode())
+
+
+def sum_week(manifests: Iterable[Manifest], as_of: datetime) -> Tally:
+    """Count the records of all objects read in the ISO week (Paris) of `as_of`.
+
+    Of an object that was read more than once, the newest reading counts.
+    """
+    week = _week_of(as_of)
+    read = {
+        name_version(o): o.tally for m in manifests if _week_of(m.as_of) == week for o in m.inputs
+    }
+    return sum(read.values(), Tally())
+
+
+def _week_of(instant: datetime) -> tuple[int, int]:
+    return instant.astimezone(MARKET_ZONE).isocalendar()[:2]
+
+
+def plan_manifest(extracted: Extracted, known: Sequence[Manifest]) -> Manifest | None:
+    """Give the manifest of this run, its files still missing; None when nothing new was read.
+
+    Its name begins with the issue time, for the eye, and ends with a hash of what decides the
+    content; a retry of a run whose manifest stands already gives that one. A quarantined object
+    is an input: reading it again would not mend it.
+    """
+    fresh = [o for o in extracted.objects if o.status in ("read", "quarantined")]
+    if not fresh:
+        return None
+    inputs = tuple(sorted(fresh, key=lambda o: (o.key, o.etag, o.source_hash or "")))
+    as_of = extracted.as_of.astimezone(UTC)
+    after = 1 + max((m.sequence for m in known), default=0)
+    own = (m for m in known if m.manifest_id == _name_manifest(as_of, inputs, m.sequence))
+    sequence = next((manifest.sequence for manifest in own), after)
+    name = _name_manifest(as_of, inputs, sequence)
+    rejected = f"quarantine/{name}.jsonl.zst" if extracted.quarantine.height else None
+    return Manifest(
+        manifest_id=name,
+        sequence=sequence,
+        as_of=as_of,
+        inputs=inputs,
+        files=(),
+        stations=tuple(extracted.stations.sort("station_id").to_dicts()),
+        quarantine_key=rejected,
+        versions=VERSIONS,
+    )
+
+
+def _name_manifest(as_of: datetime, inputs: Iterable[ObjectOutcome], sequence: int) -> str:
+    # An object that could not be read has no sha256: read after all, it is another input.
+    identity = [[o.key, o.etag, o.source_hash, o.sha256, o.status] for o in inputs]
+    decisive = json.dumps([as_of.isoformat(), sequence, identity, VERSIONS])
+    return f"{as_of:%Y%m%dT%H%M%SZ}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"

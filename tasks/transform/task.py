@@ -14,10 +14,8 @@ from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed
 from tasks.common.settings import load_settings
 from tasks.transform.conversion import convert_object
-from tasks.transform.history import build_history
-from tasks.transform.outcome import conclude_transform
+from tasks.transform.outcome import conclude_transform, recollect_past
 from tasks.transform.processed import Layer, commit_run
-from tasks.transform.recollect import recollect_past
 
 retried_task = task(
     retries=3,
@@ -35,13 +33,10 @@ def transform(extracted: Extracted) -> Transformed:
     A retry, and a second run over the same input, write nothing new.
     """
     logger = get_run_logger()
-    store = open_store(extracted.output, load_settings())
-    layer = Layer(store, extracted.scratch, extracted.dry_run)
+    layer = _open_layer(extracted)
     committed = commit_run(extracted, layer)
     logger.info("Wrote %d files, manifest %s", len(committed.fresh), committed.manifest_key)
-    files = (*committed.earlier, *committed.fresh)
-    history = build_history(files, layer.fetch, sources=extracted.sources, as_of=extracted.as_of)
-    made = conclude_transform(extracted, committed, history)
+    made = conclude_transform(extracted, committed, layer)
     logger.info("History of %d series, %d rows", made.series.height, made.history.height)
     return made
 
@@ -58,11 +53,14 @@ def recollect(
     if not earlier.runs or transformed.dry_run:
         return None
     run = earlier.runs[-1]
-    store = open_store(extracted.output, load_settings())
-    layer = Layer(store, extracted.scratch, extracted.dry_run)
     points = earlier.points.filter(run_id=run.run_id).select(POINTS.names())
-    sources = extracted.sources
+    sources, layer = extracted.sources, _open_layer(extracted)
     return recollect_past(transformed, run, points=points, sources=sources, layer=layer)
+
+
+def _open_layer(extracted: Extracted) -> Layer:
+    store = open_store(extracted.output, load_settings())
+    return Layer(store, extracted.scratch, extracted.dry_run)
 
 
 @retried_task

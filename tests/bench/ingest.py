@@ -21,7 +21,6 @@ import polars as pl
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings
 from tasks.extract.harvest import harvest_lake
-from tasks.transform.history import build_history
 from tasks.transform.outcome import conclude_transform
 from tasks.transform.processed import Layer, commit_run
 
@@ -92,13 +91,7 @@ def run_ours(folder: Path) -> int:
         extracted = harvest_lake(str(folder), settings, as_of=AS_OF)
         layer = Layer(open_store(output, settings), extracted.scratch, dry_run=False)
         committed = commit_run(extracted, layer)
-        history = build_history(
-            (*committed.earlier, *committed.fresh),
-            layer.fetch,
-            sources=extracted.sources,
-            as_of=extracted.as_of,
-        )
-        return conclude_transform(extracted, committed, history).observations
+        return conclude_transform(extracted, committed, layer).observations
 
 
 def measure_ingest(rows: int, repeats: int) -> dict[str, float]:

@@ -19,7 +19,6 @@ from tasks.common.settings import Settings
 from tasks.extract.harvest import harvest_lake
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
-from tasks.transform.history import build_history
 from tasks.transform.outcome import conclude_transform
 from tasks.transform.processed import Layer, commit_run
 from tests.bench.cases import Case, Cut
@@ -105,10 +104,7 @@ def read_lake(wanted: Production, output: Path, *, as_of: datetime) -> Transform
     settings = wanted.settings.model_copy(update={"output_uri": str(output)})
     extracted = harvest_lake(wanted.lake, settings, as_of=as_of)
     layer = Layer(open_store(str(output), settings), extracted.scratch, dry_run=False)
-    committed = commit_run(extracted, layer)
-    files = (*committed.earlier, *committed.fresh)
-    history = build_history(files, layer.fetch, sources=extracted.sources, as_of=as_of)
-    return conclude_transform(extracted, committed, history)
+    return conclude_transform(extracted, commit_run(extracted, layer), layer)
 
 
 def cut_history(whole: Transformed, as_of: datetime) -> Transformed:

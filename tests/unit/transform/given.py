@@ -117,13 +117,7 @@ def run(given: Extracted, store: ObjectStore | None = None) -> Transformed:
     """Transform, without Prefect."""
     layer = Layer(store or new_store(), given.scratch, given.dry_run)
     committed = commit_run(given, layer)
-    history = build_history(
-        (*committed.earlier, *committed.fresh),
-        layer.fetch,
-        sources=given.sources,
-        as_of=given.as_of,
-    )
-    return conclude_transform(given, committed, history)
+    return conclude_transform(given, committed, layer)
 
 
 def known_at(store: ObjectStore, given: Extracted, as_of: datetime) -> History:
@@ -131,7 +125,7 @@ def known_at(store: ObjectStore, given: Extracted, as_of: datetime) -> History:
     nothing_new = replace(given, parts=(), objects=(), as_of=as_of)
     layer = Layer(store, given.scratch / "elsewhere", dry_run=False)
     committed = commit_run(nothing_new, layer)
-    return build_history(committed.earlier, layer.fetch, sources=given.sources, as_of=as_of)
+    return build_history(committed.files, layer.fetch, sources=given.sources, as_of=as_of)
 
 
 def series(made: Transformed | History, name: str) -> pl.DataFrame:
