@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tasks.common.contracts import MARKET_ZONE
+from tasks.common.scores import QUANTILES
 from tasks.report.text import plain, tabulate, tell_instant
 
 Stored = Mapping[str, Any]
 
-_BOUNDS: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 _CLOCKS: Final = (str(MARKET_ZONE), "UTC")
 _HEADERS: Final = ("value", "80 % from", "to", "95 % from", "to")
 
@@ -38,7 +38,7 @@ def _render(document: Stored) -> Iterator[RenderableType]:
 
 
 def _list_steps(document: Stored) -> Iterator[tuple[str, ...]]:
-    chance, columns = document.get("probability"), [document[name] for name in _BOUNDS]
+    chance, columns = document.get("probability"), [document[name] for name in QUANTILES]
     greatest = max(abs(value) for column in columns for value in column)
     digits = 0 if greatest >= 1000 else 1 if greatest >= 100 else 2
     for number, at in enumerate(document["valid_at"]):

@@ -21,6 +21,7 @@ from tasks.common.contracts import VARIABLES, Flag
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed
+from tasks.common.scores import QUANTILES
 from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, encode_table, hash_content
 
 SCHEMA_VERSION: Final = 1
@@ -30,7 +31,6 @@ MODEL_PACKAGES: Final = ("prophet", "statsforecast", "polars")
 """Packages whose version decides numbers; recorded with every forecast."""
 
 _OUTSIDE_HASH: Final = frozenset({"_id", "run_id", "rev", "hash", "seconds", "data", "provenance"})
-_QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 
 
 def hash_document(document: Document) -> str:
@@ -157,7 +157,7 @@ def _describe_outcome(outcome: SeriesOutcome) -> Document:
 
 
 def _to_arrays(points: pl.DataFrame) -> Document:
-    for name in _QUANTILES:
+    for name in QUANTILES:
         if not points[name].is_finite().all():
             msg = (
                 f"The forecast of {points['series_id'][0]} has a {name} that is not a finite "
@@ -165,7 +165,7 @@ def _to_arrays(points: pl.DataFrame) -> Document:
             )
             raise TerminalError(msg)
     instants: Sequence[datetime] = points["at"].dt.replace_time_zone(None).to_list()
-    arrays = {name: points[name].to_list() for name in _QUANTILES}
+    arrays = {name: points[name].to_list() for name in QUANTILES}
     if points["probability"].count():
         arrays["probability"] = points["probability"].to_list()
     return {"valid_at": instants} | arrays

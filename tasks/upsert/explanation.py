@@ -7,7 +7,7 @@ from typing import Final
 
 from tasks.common.errors import ConfigurationError
 from tasks.common.mongo import Document
-from tasks.upsert.reading import QUANTILES
+from tasks.common.scores import QUANTILES
 
 _SERIES: Final = ("series_id", "station_id", "variable", "unit", "step_minutes", "licence")
 _DATA: Final = ("trained_from", "trained_to", "trained_rows", "windows")

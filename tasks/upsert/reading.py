@@ -17,9 +17,9 @@ from pymongo.database import Database
 from tasks.common.contracts import INSTANT, POINTS
 from tasks.common.errors import ConfigurationError, TerminalError
 from tasks.common.mongo import Document
+from tasks.common.scores import QUANTILES
 from tasks.upsert.pointer import read_pointer
 
-QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 FRAME: Final = pl.Schema(
     {
         **POINTS,
@@ -124,17 +124,16 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {', '.join(near)}" if near else "there are none"
 
 
-def frame_forecasts(documents: Sequence[Document]) -> pl.DataFrame:
-    """Give FRAME of forecasts; a withheld series has no row."""
-    told = {name: [one.get(name) for one in documents] for name in FRAME}
+def frame_forecasts(documents: Sequence[Document], schema: pl.Schema = FRAME) -> pl.DataFrame:
+    """Give POINTS of forecasts, beside what else of `schema` they tell; none of a withheld one."""
+    told = {name: [one.get(name) for one in documents] for name in schema}
     told["at"] = [one["valid_at"] for one in documents]
     told["probability"] = [
         one.get("probability", [None] * len(one["valid_at"])) for one in documents
     ]
     lists = set(POINTS) - {"series_id"}
-    types = {name: pl.List(kind) if name in lists else kind for name, kind in FRAME.items()}
-    frame = pl.DataFrame(told, schema=types).explode(*lists)
-    return frame.drop_nulls("at")
+    types = {name: pl.List(kind) if name in lists else kind for name, kind in schema.items()}
+    return pl.DataFrame(told, schema=types).explode(*lists).drop_nulls("at")
 
 
 def describe_forecasts(run: Document, documents: Iterable[Document]) -> Document:

@@ -8,18 +8,16 @@ import polars as pl
 from pymongo.database import Database
 
 from tasks.common.accounts import WriteCounts
-from tasks.common.contracts import INSTANT, MARKET_ZONE, POINTS
+from tasks.common.contracts import MARKET_ZONE
 from tasks.common.mongo import Document, retried
 from tasks.common.scores import EARLIER, Earlier, EarlierRun
 from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, hash_document
+from tasks.upsert.reading import WHOLE, frame_forecasts
 from tasks.upsert.write import write_documents
 
 RECALLED: Final = timedelta(weeks=12)
 """How long before a run what was published counts."""
 
-_WHOLE: Final = {"state": "complete", "pattern": "*", "points": {"$gt": 0}}
-_ARRAYS: Final = ("value", "lower80", "upper80", "lower95", "upper95")
-_CORRECTIONS: Final = ("correction80", "correction95")
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,7 +30,7 @@ def recall_earlier(db: Database[Document], *, as_of: datetime) -> Earlier:
     a run that is repeated recalls the same.
     """
     before = cut_to_milliseconds(as_of.astimezone(UTC))
-    wanted = _WHOLE | {"issue_at": {"$lt": before, "$gte": before - RECALLED}}
+    wanted = WHOLE | {"issue_at": {"$lt": before, "$gte": before - RECALLED}}
     by_day: dict[object, Document] = {}
     for run in sorted(db["forecast_runs"].find(wanted), key=_rank):
         by_day[run["issue_at"].astimezone(MARKET_ZONE).date()] = run
@@ -50,25 +48,13 @@ def _rank(run: Document) -> tuple[datetime, datetime, datetime]:
 
 def _read_points(db: Database[Document], run: Document) -> tuple[pl.DataFrame, Mapping[str, str]]:
     """Give EARLIER of one run, and the libraries it was made with."""
-    wanted = dict.fromkeys(("series_id", "valid_at", "probability", "models"), 1)
-    wanted |= dict.fromkeys((*_ARRAYS, *_CORRECTIONS), 1)
+    wanted = dict.fromkeys((*EARLIER, "valid_at", "models"), 1)
     found = db["forecasts"].find({"run_id": run["_id"], "valid_at": {"$ne": []}}, wanted)
     documents = sorted(found, key=lambda document: document["series_id"])
-    lists = {name: [document[name] for document in documents] for name in _ARRAYS}
-    lists["at"] = [document["valid_at"] for document in documents]
-    lists["probability"] = [
-        document.get("probability", [None] * len(document["valid_at"])) for document in documents
-    ]
-    once = {"series_id": [document["series_id"] for document in documents]}
     # Runs from before there was a correction carry none.
-    once |= {name: [document.get(name) or 1.0 for document in documents] for name in _CORRECTIONS}
-    types = {name: pl.List(POINTS[name]) if name in lists else EARLIER[name] for name in EARLIER}
-    schema = {name: types[name] for name in (*once, *lists)}
-    frame = pl.DataFrame(once | lists, schema=schema).explode(*lists)
-    issued = frame.with_columns(
-        run_id=pl.lit(run["_id"]), issue_at=pl.lit(run["issue_at"], dtype=INSTANT)
-    )
-    return issued.select(EARLIER.names()), next((d["models"] for d in documents), {})
+    corrections = pl.col("correction80", "correction95").fill_null(1.0)
+    frame = frame_forecasts(documents, EARLIER).with_columns(corrections)
+    return frame, next((document["models"] for document in documents), {})
 
 
 def _describe(run: Document, versions: Mapping[str, str]) -> EarlierRun:
