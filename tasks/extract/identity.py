@@ -21,6 +21,8 @@ from tasks.extract.envelope import parse_json
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """Epochs from here on are milliseconds (1973), below it seconds (up to the year 5138)."""
 
+_ROLES: Final = ("@station", "@maturity", "@generation", "@extracted_at")
+
 STATIONS: Final = pl.Schema(
     dict.fromkeys(["station_id", "network", "name"], pl.String)
     | dict.fromkeys(["latitude", "longitude", "elevation_m"], pl.Float64)
@@ -53,26 +55,20 @@ def add_identity(frame: pl.DataFrame, source: Source, origin: Origin) -> pl.Data
     Raises:
         RefusedError: no record's station is known.
     """
-    columns = frame.columns
-    values: dict[str, pl.Series | pl.Expr] = {
-        "station_id": pl.lit(find_station_in_key(origin.key, source), dtype=pl.String),
-        "maturity": pl.lit(0, dtype=pl.UInt8),
-        "generation": pl.lit(0, dtype=pl.Int64),
-        "extracted_at": pl.lit(origin.modified_at, dtype=INSTANT),
-    }
+    absent = [pl.lit(None, pl.String).alias(role) for role in _ROLES if role not in frame.columns]
+    told = frame.with_columns(absent)
+    station: pl.Series | pl.Expr = pl.lit(find_station_in_key(origin.key, source), pl.String)
     if source.station.columns:
-        values["station_id"] = pl.lit(None, dtype=pl.String)
-    if source.station.columns and "@station" in columns:
-        values["station_id"] = map_column(frame["@station"], _station_reader(source), pl.String())
-    if source.maturity and "@maturity" in columns:
-        ranks = map_column(frame["@maturity"], _maturity_reader(source.maturity), pl.UInt8())
-        values["maturity"] = ranks.fill_null(0)
-    if "@generation" in columns:
-        values["generation"] = pl.col("@generation").cast(pl.Int64, strict=False).fill_null(0)
-    if "@extracted_at" in columns:
-        instants = map_column(frame["@extracted_at"], parse_extraction, INSTANT)
-        values["extracted_at"] = instants.fill_null(origin.modified_at)
-    identified = frame.with_columns(**values)
+        station = map_column(told["@station"], _station_reader(source), pl.String())
+    rank = _maturity_reader(source.maturity)
+    identified = frame.with_columns(
+        station.alias("station_id"),
+        maturity=map_column(told["@maturity"], rank, pl.UInt8()).fill_null(0),
+        generation=told["@generation"].cast(pl.Int64, strict=False).fill_null(0),
+        extracted_at=map_column(told["@extracted_at"], parse_extraction, INSTANT).fill_null(
+            origin.modified_at
+        ),
+    )
     if identified["station_id"].count() == 0:
         reason = f"no station is named by the key {origin.key!r} or by its records"
         raise RefusedError("no_station", reason)
@@ -101,8 +97,8 @@ def find_station_in_key(key: str, source: Source) -> str | None:
     return f"{source.network}:{named[-1]}" if named else None
 
 
-def _maturity_reader(rule: MaturityRule) -> Callable[[str], int]:
-    words = [fold(word) for word in rule.order]
+def _maturity_reader(rule: MaturityRule | None) -> Callable[[str], int]:
+    words = [fold(word) for word in rule.order] if rule else []
     return lambda text: max(
         (rank for rank, word in enumerate(words, 1) if contains(fold(text), word)), default=0
     )
