@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
 import polars as pl
 from markupsafe import Markup
 
-from tasks.common.contracts import MARKET_ZONE, POINTS
+from tasks.common.contracts import POINTS
 from tasks.common.results import Forecasted, Transformed
 from tasks.report.charts import NARROW, SMALL, WIDE, Picture, Span, draw_forecast
 from tasks.report.document import RunReport, Series
+from tasks.report.summary import DEMAND, find_next_week
 from tasks.report.tables import figure, moment, symbol
 
-DEMAND: Final = "electricity_demand"
 _MOST_CHARTS: Final = 80
 _MOST_DEMAND_CHARTS: Final = 3
 
@@ -78,15 +78,6 @@ def open_gallery(report: RunReport, transformed: Transformed, forecasted: Foreca
         _split(forecasted.points),
         _split(earlier.filter(pl.col("issue_at") == pl.col("issue_at").max())),
     )
-
-
-def find_next_week(issue_at: datetime) -> tuple[datetime, datetime]:
-    """Give the local midnights that begin and end the ISO week after the issue time's."""
-    issued = issue_at.astimezone(MARKET_ZONE).date()
-    monday = issued + timedelta(days=7 - issued.weekday())
-    ends = (monday, monday + timedelta(days=7))
-    begin, end = (datetime.combine(day, time(), MARKET_ZONE) for day in ends)
-    return begin, end
 
 
 def draw_demand(gallery: Gallery) -> Iterator[tuple[str, Markup, Markup]]:

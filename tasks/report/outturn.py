@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from tasks.common.scores import BUCKETS
 from tasks.report.document import Changes, Figures, Score
 
-BUCKETS: Final = ("D+1", "D+2", "D+3-7", "next week")
-HEADERS: Final = ("series", *BUCKETS, "its mean", "80/95")
+_BUCKETS: Final = tuple(BUCKETS.categories)
+HEADERS: Final = ("series", *_BUCKETS, "its mean", "80/95")
 """Errors of the latest forecast of each bucket; mean error and coverage of the farthest one."""
 
 
@@ -37,7 +38,7 @@ def describe_moves(changes: Changes, most: int = 3) -> Iterator[str]:
 
 
 def _find_farthest(told: dict[str, Score]) -> Score:
-    return next(told[bucket] for bucket in reversed(BUCKETS) if bucket in told)
+    return next(told[bucket] for bucket in reversed(_BUCKETS) if bucket in told)
 
 
 def _rank(told: dict[str, Score]) -> tuple[bool, float, str]:
@@ -47,7 +48,7 @@ def _rank(told: dict[str, Score]) -> tuple[bool, float, str]:
 
 def _list_cells(told: dict[str, Score]) -> tuple[str, ...]:
     far = _find_farthest(told)
-    errors = (_tell_error(told[one].latest, far.unit) if one in told else "-" for one in BUCKETS)
+    errors = (_tell_error(told[one].latest, far.unit) if one in told else "-" for one in _BUCKETS)
     covered = f"{far.mean.coverage80:.0%}/{far.mean.coverage95:.0%}"
     return far.series_id, *errors, _tell_error(far.mean, far.unit), covered
 

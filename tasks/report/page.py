@@ -75,21 +75,9 @@ def _open_template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "figure": tables.figure,
-        "percent": tables.percent,
-        "age": tables.age,
-        "moment": tables.moment,
-        "badge": tables.badge,
-        "counts": join_counts,
-        "written": describe_counts,
-        "capitalise": _capitalise,
-    }
+    shown = (tables.figure, tables.percent, tables.moment, tables.badge)
+    environment.filters |= {one.__name__: one for one in (*shown, join_counts, describe_counts)}
     return environment.get_template("page.html.j2")
-
-
-def _capitalise(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _list_tiles(report: RunReport) -> Iterator[Tile]:

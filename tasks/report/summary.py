@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ from tasks.report.document import (
 )
 
 _REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "statsforecast", "pymongo", "obstore")
+
+DEMAND: Final = "electricity_demand"
 
 NOTHING_COMPARED: Final = Changes(reason="Nothing was compared.")
 
@@ -128,23 +130,26 @@ def _describe_one(outcome: SeriesOutcome, quality: dict[str, Any]) -> Series:
     return Series.model_validate(known | told | {"members": members})
 
 
+def find_next_week(issue_at: datetime) -> tuple[datetime, datetime]:
+    """Give the local midnights that begin and end the ISO week after the issue time's."""
+    issued = issue_at.astimezone(MARKET_ZONE).date()
+    monday = issued + timedelta(days=7 - issued.weekday())
+    ends = (monday, monday + timedelta(days=7))
+    begin, end = (datetime.combine(day, time(), MARKET_ZONE) for day in ends)
+    return begin, end
+
+
 def _sum_demand_days(forecasted: Forecasted, series: pl.DataFrame) -> list[DemandDay]:
     """Give minimum, maximum and energy per local day of the ISO week after the issue time."""
-    issued = forecasted.as_of.astimezone(MARKET_ZONE).date()
-    monday = issued + timedelta(days=7 - issued.weekday())
-    hours = pl.col("step_minutes").first() * pl.len() / 60
+    week = [midnight.astimezone(UTC) for midnight in find_next_week(forecasted.as_of)]
+    demand = series.filter(variable=DEMAND).select("series_id", "step_minutes")
     days = (
-        forecasted.points.join(
-            series.filter(pl.col("variable") == "electricity_demand").select(
-                "series_id", "step_minutes"
-            ),
-            on="series_id",
-        )
+        forecasted.points.join(demand, on="series_id")
+        .filter(pl.col("at").is_between(*week, closed="left"))
         .with_columns(on=pl.col("at").dt.convert_time_zone(str(MARKET_ZONE)).dt.date())
-        .filter(pl.col("on").is_between(monday, monday + timedelta(days=6)))
         .group_by("series_id", "on")
         .agg(
-            hours=hours,
+            hours=pl.col("step_minutes").first() * pl.len() / 60,
             minimum_mw=pl.col("value").min(),
             maximum_mw=pl.col("value").max(),
             energy_mwh=(pl.col("value") * pl.col("step_minutes") / 60).sum(),

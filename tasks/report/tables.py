@@ -1,7 +1,7 @@
 """Tables of the page, by great-tables: only what is marked as markup is markup.
 
-Cells are texts that great-tables escapes; a column of `Markup` passes as it is. Its own style sheet
-is left out, since the page has one for light, dark and paper.
+Cells are texts that great-tables escapes; a column of nothing but `Markup` passes as it is. Its own
+style sheet is left out, since the page has one for light, dark and paper.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from tasks.common.contracts import MARKET_ZONE
 from tasks.report.document import Change, DemandDay, Problem, Series
+from tasks.report.summary import DEMAND
 
 NOTHING: Final = "\N{EN DASH}"
 _SYMBOLS: Final = {
@@ -47,9 +48,7 @@ def tabulate_demand(days: Iterable[DemandDay], names: Mapping[str, str]) -> Mark
         del columns["series"]
     if set(columns["hours"]) == {"24"}:
         del columns["hours"]
-    return _write_table(
-        "demand", columns, texts=("series", "day"), markup=("from minimum to maximum",)
-    )
+    return _write_table("demand", columns, texts=("series", "day"))
 
 
 def tabulate_series(series: Sequence[Series], names: Mapping[str, Markup]) -> Markup:
@@ -69,7 +68,6 @@ def tabulate_series(series: Sequence[Series], names: Mapping[str, Markup]) -> Ma
             "what is published, and why": [_describe_members(one) for one in series],
         },
         texts=("series", "status", "what is published, and why"),
-        markup=("series", "status", "what is published, and why"),
     )
 
 
@@ -86,7 +84,6 @@ def tabulate_changes(changes: Sequence[Change], names: Mapping[str, Markup]) -> 
             "why": [one.detail or NOTHING for one in changes],
         },
         texts=("series", "cause", "why"),
-        markup=("series",),
     )
 
 
@@ -110,7 +107,7 @@ def pool_scores(scores: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     Gives one row per variable, lead and issue time, sorted by them with demand first. Demand has
     every bucket; weather has one, of the three that do not overlap.
     """
-    is_demand = pl.col("variable") == "electricity_demand"
+    is_demand = pl.col("variable") == DEMAND
     rows = scores.join(series.select("series_id", "variable", "unit"), on="series_id").filter(
         is_demand | (pl.col("bucket") != "next week")
     )
@@ -146,7 +143,7 @@ def tabulate_scores(scores: pl.DataFrame, trends: Sequence[Markup]) -> Markup:
         "in 95 %": [percent(row["coverage95"]) for row in rows],
         "MASE, by week": list(trends),
     }
-    return _write_table("scores", columns, texts=("lead",), markup=("MASE, by week",))
+    return _write_table("scores", columns, texts=("lead",))
 
 
 def badge(word: str) -> Markup:
@@ -215,9 +212,11 @@ def _draw_range(day: DemandDay, low: float, high: float) -> Markup:
     ).format(start, end)
 
 
-def _write_table(
-    name: str, columns: Cells, *, texts: Sequence[str], markup: Sequence[str] = ()
-) -> Markup:
+def _is_markup(cell: str) -> bool:
+    return isinstance(cell, Markup)
+
+
+def _write_table(name: str, columns: Cells, *, texts: Sequence[str]) -> Markup:
     """Write a table with a header for every column, and for every row its first cell."""
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     table = (
@@ -226,7 +225,7 @@ def _write_table(
         .cols_align("right")
         .cols_align("left", columns=[one for one in texts if one in columns])
     )
-    for column in markup:
-        table = table.fmt(lambda cell: cell, columns=column)
+    markup = [name for name, cells in columns.items() if all(map(_is_markup, cells))]
+    table = table.fmt(lambda cell: cell, columns=markup)
     written = table.as_raw_html()
     return Markup(written[written.index("<table") : written.rindex("</table>")] + "</table>")  # noqa: S704
