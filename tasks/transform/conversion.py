@@ -15,12 +15,12 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from tasks.common.accounts import check_closes
-from tasks.common.contracts import OBSERVATION_KEYS, VARIABLES, keep_latest
+from tasks.common.contracts import OBSERVATION_KEYS, keep_latest
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
 from tasks.common.migration import Fetched
 from tasks.common.objects import ObjectStore
 from tasks.common.settings import Settings
-from tasks.transform.clean import convert_units, flag_values
+from tasks.transform.observations import ORDER, judge_values
 from tasks.transform.older import FIELDS, Reading, RecordError, read_record
 from tasks.transform.records import Record, parse, read_records
 
@@ -84,7 +84,7 @@ def convert_object(
 def _check_own(fetched: Fetched, path: Path) -> Fetched:
     file, key = fetched.item.file, fetched.item.key
     try:
-        found = pl.scan_parquet(path).collect_schema()
+        found = pl.read_parquet_schema(path)
         rows = pl.scan_parquet(path).select(pl.len()).collect().item()
     except PolarsError as error:
         msg = f"Object {key!r} is no Parquet ({error}): restore it from the bucket's versions."
@@ -101,14 +101,14 @@ def _sort_records(fetched: Fetched, path: Path, settings: Settings) -> _Sorted:
     told, bounds = _Sorted(), (settings.max_object_mib << 20, settings.max_line_mib << 20)
     with path.open("rb") as file:
         records = read_records(file, *bounds, key=fetched.item.key)
-        readings = _understand(records, fetched, told)
-        while chunk := list(islice(readings, _CHUNK_RECORDS)):
+        rows = _understand(records, fetched, told)
+        while chunk := list(islice(rows, _CHUNK_RECORDS)):
             _write_frames(chunk, path, told)
     return told
 
 
-_Row = tuple[Reading, dict[str, Any]]
-"""A reading, and where it stood."""
+_Row = tuple[tuple[str, bool], dict[str, Any]]
+"""Network and whether its values are imperial; then a row of OBSERVATIONS, as delivered."""
 
 
 def _understand(records: Iterator[Record], fetched: Fetched, told: _Sorted) -> Iterator[_Row]:
@@ -120,10 +120,9 @@ def _understand(records: Iterator[Record], fetched: Fetched, told: _Sorted) -> I
         except RecordError as error:
             _reject(error, origin, told)
         else:
-            del origin["raw"]  # what is accepted must not stand in memory
             told.imperial += reading.was_mislabelled
             told.left_out.update(reading.left_out)
-            yield reading, origin
+            yield (reading.network, reading.is_imperial), _make_row(reading, origin)
 
 
 def _reject(error: RecordError, origin: dict[str, Any], told: _Sorted) -> None:
@@ -151,36 +150,33 @@ def _find_origin(record: Record, fetched: Fetched) -> tuple[dict[str, Any], obje
     return dict(zip(_KEPT, values, strict=True)), said
 
 
+def _make_row(reading: Reading, origin: dict[str, Any]) -> dict[str, Any]:
+    """Give a row of OBSERVATIONS; its `rev` is below that of any of the project's own."""
+    stamp = reading.ingested_at or datetime.fromisoformat(origin["modified_at"])
+    return {
+        "station_id": reading.station_id,
+        "at": reading.at,
+        "rev": f"-|{stamp:%Y%m%dT%H%M%S.%fZ}",
+        "maturity": 0,
+        "source_id": f"older_{reading.network}",
+        "source_key": origin["key"],
+        "line": origin["line"],
+        "extracted_at": stamp,
+        **reading.values,
+    }
+
+
 def _write_frames(rows: Sequence[_Row], path: Path, told: _Sorted) -> None:
     """Write OBSERVATIONS, one file for each network and system of units."""
-    for group in sorted({(reading.network, reading.is_imperial) for reading, _ in rows}):
-        members = [row for row in rows if (row[0].network, row[0].is_imperial) == group]
+    for group in sorted({group for group, _ in rows}):
+        members = [row for one, row in rows if one == group]
         units = {variable: units[group[1]] for variable, *units in FIELDS.values()}
+        schema = OBSERVATION_KEYS | dict.fromkeys(set().union(*members) & units.keys(), pl.Float64)
+        latest = keep_latest(pl.DataFrame(members, schema=schema), ORDER)
         target = path.with_name(f"{path.name}-{len(told.files)}.parquet")
-        frame = _build_frame(members, units)
+        frame = judge_values(latest, units)
         frame.write_parquet(target, metadata={"raw_units": json.dumps(units)})
         told.files.append(target)
-
-
-def _build_frame(rows: Sequence[_Row], units: dict[str, str]) -> pl.DataFrame:
-    """Give OBSERVATIONS of records; their `rev` is below that of any of the project's own."""
-    names = [name for name in VARIABLES if any(name in reading.values for reading, _ in rows)]
-    stamps = [r.ingested_at or datetime.fromisoformat(o["modified_at"]) for r, o in rows]
-    columns = {
-        "station_id": [reading.station_id for reading, _ in rows],
-        "at": [reading.at for reading, _ in rows],
-        "rev": [f"-|{stamp:%Y%m%dT%H%M%S.%fZ}" for stamp in stamps],
-        "maturity": [0] * len(rows),
-        "source_id": [f"older_{reading.network}" for reading, _ in rows],
-        "source_key": [origin["key"] for _, origin in rows],
-        "line": [origin["line"] for _, origin in rows],
-        "extracted_at": stamps,
-        **{name: [reading.values.get(name) for reading, _ in rows] for name in names},
-    }
-    schema = {**OBSERVATION_KEYS, **dict.fromkeys(names, pl.Float64)}
-    latest = keep_latest(pl.DataFrame(columns, schema=schema), ("rev", "source_key", "line"))
-    suffixed = [f"{name}{kind}" for name in names for kind in ("", "__raw", "__flag")]
-    return flag_values(convert_units(latest, units)).select(*OBSERVATION_KEYS, *suffixed)
 
 
 def _put_quarantine(fetched: Fetched, told: _Sorted, store: ObjectStore) -> str | None:

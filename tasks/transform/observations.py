@@ -26,7 +26,6 @@ class Observed:
         received: readings of that month in all parts; `frame` has the latest of each.
     """
 
-    source_id: str
     month: str
     frame: pl.DataFrame
     received: int
@@ -65,13 +64,19 @@ def build_observations(
     readings = add_rev(_read_parts(list(parts), facts), facts.revision, sequence)
     if facts.label == "end":
         readings = readings.filter(pl.col("at").dt.strftime("%Y-%m") == month)
-    flagged = flag_values(convert_units(_resolve(readings), facts.units))
-    names = variables_of(flagged)
+    frame = judge_values(_resolve(readings), facts.units)
+    names = variables_of(frame)
     canonical = [name for name in names if facts.units[name] == VARIABLES[name].unit]
-    told_twice = [name for name in canonical if Flag.FAIL not in flagged[f"{name}__flag"]]
-    columns = [f"{name}{kind}" for name in names for kind in ("", "__raw", "__flag")]
-    frame = flagged.select(*OBSERVATION_KEYS, *columns).drop(f"{name}__raw" for name in told_twice)
-    return Observed(facts.id, month, frame, readings.height)
+    told_twice = [name for name in canonical if Flag.FAIL not in frame[f"{name}__flag"]]
+    return Observed(month, frame.drop(f"{name}__raw" for name in told_twice), readings.height)
+
+
+def judge_values(readings: pl.DataFrame, units: Mapping[str, str]) -> pl.DataFrame:
+    """Give OBSERVATIONS of versions that count: canonical units, raw values and flags."""
+    flagged = flag_values(convert_units(readings, units))
+    kinds = ("", "__raw", "__flag")
+    values = [f"{name}{kind}" for name in variables_of(flagged) for kind in kinds]
+    return flagged.select(*OBSERVATION_KEYS, *values)
 
 
 def _read_parts(parts: list[Part], facts: SourceFacts) -> pl.DataFrame:
