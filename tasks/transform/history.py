@@ -23,8 +23,7 @@ from tasks.transform.clean import flag_suspects
 from tasks.transform.observations import ORDER
 from tasks.transform.quality import GAPS, SERIES, measure_month, summarise_series
 from tasks.transform.rain import sum_days
-from tasks.transform.resample import DAY, HOUR, lay_grid, resample
-from tasks.transform.steps import measure_steps
+from tasks.transform.resample import DAY, HOUR, lay_grid, measure_steps, resample
 
 LONG_MONTHS: Final = 61
 """Calendar months of demand and of daily values that are looked at, back from their source's
