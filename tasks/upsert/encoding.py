@@ -21,7 +21,9 @@ from tasks.common.mongo import Document
 Version = tuple[str, str]
 """`rev` and `hash`: of two documents of one name the one with the greater is right."""
 
-Encoded = tuple[str, Version, bytes, bytes]
+Bson = bytes | memoryview
+
+Encoded = tuple[str, Version, Bson, Bson]
 """Name and version of a document, its BSON, and that of its `_id`, `rev` and `hash` alone."""
 
 BATCH_DOCUMENTS: Final = 5000
@@ -49,7 +51,7 @@ def uncollected() -> Generator[None]:
             gc.enable()
 
 
-def hash_content(content: bytes) -> str:
+def hash_content(content: Bson) -> str:
     """Hash the BSON of what a document says."""
     return blake2b(content, digest_size=16).hexdigest()
 
@@ -132,7 +134,7 @@ def _lay_out(document: Document, columns: dict[int, Column], start: int) -> byte
     return len(told).to_bytes(4, "little") + bytes(told[4:])
 
 
-def _join(*blocks: Block) -> list[bytes]:
+def _join(*blocks: Block) -> list[memoryview]:
     """Give documents that say what those of all blocks say, in this order."""
     height, width = len(blocks[0]), sum(block.shape[1] - 5 for block in blocks) + 5
     size = np.full((height, 1), width, np.int32).view(np.uint8)
@@ -140,6 +142,6 @@ def _join(*blocks: Block) -> list[bytes]:
     return _split(np.hstack([size, *(block[:, 4:-1] for block in blocks), end]))
 
 
-def _split(block: Block) -> list[bytes]:
-    told, width = block.tobytes(), block.shape[1]
+def _split(block: Block) -> list[memoryview]:
+    told, width = block.reshape(-1).data, block.shape[1]
     return [told[start : start + width] for start in range(0, len(told), width)]

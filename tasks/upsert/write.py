@@ -20,7 +20,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
 from tasks.common.accounts import WriteCounts
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import DUPLICATE_KEY, Document, retried
-from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, Version, uncollected
+from tasks.upsert.encoding import BATCH_DOCUMENTS, Bson, Encoded, Version, uncollected
 
 _STAMP: Final = ("_id", "rev", "hash")
 _MOST_SPANS: Final = 8
@@ -70,8 +70,8 @@ class Batch:
         """Keep the greatest version of each document; nothing is read or written yet."""
         self._collection = collection
         self._received = len(documents)
-        self._bodies: dict[str, bytes] = {}
-        self._stamps: dict[str, bytes] = {}
+        self._bodies: dict[str, Bson] = {}
+        self._stamps: dict[str, Bson] = {}
         self.wanted: dict[str, Version] = {}
         self._before: dict[str, Version] | None = None
         self._stands: dict[str, Version] = {}
