@@ -8,10 +8,16 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
+import polars as pl
+
+from tasks.extract.blocks import Batch
 from tasks.extract.declaration import Source
 
 EXTRACTED_AT: Final = ("_airbyte_extracted_at", "_airbyte_emitted_at")
 """Airbyte's extraction instant: destination-s3 from 1.0.0, and before."""
+
+LINE: Final = "@line"
+"""Column a parser adds: where in its object a record stands."""
 
 STATION_KEY: Final = "@station"
 """Column a parser adds when the station is the key of a JSON object of lists."""
@@ -73,10 +79,16 @@ class Columns:
         """Give the headers of all roles."""
         return [header for headers in self.found.values() for header in headers]
 
+    def make_batch(self, frame: pl.DataFrame) -> Batch:
+        """Name columns by the roles they play; of several for one role, the first non-null."""
+        roles = [pl.coalesce(headers).alias(role) for role, headers in self.found.items()]
+        frame = frame.select(*roles, pl.col(LINE).cast(pl.UInt32).alias("line"))
+        return Batch(frame, unknown=self.unknown)
+
 
 def find_columns(headers: Iterable[str], source: Source) -> Columns:
     """Give each declared role its headers, in the order of the declared names."""
-    folded = {header: fold(header) for header in headers}
+    folded = {header: fold(header) for header in headers if header != LINE}
     found = {role: tuple(_find(folded, names)) for role, names in list_roles(source).items()}
     used = {header for headers in found.values() for header in headers}
     known = [fold(pattern) for pattern in source.ignore]

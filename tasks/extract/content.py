@@ -17,10 +17,9 @@ from tasks.common.compression import decompress_chunks
 from tasks.common.contracts import RAW_LIMIT
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
 from tasks.extract.blocks import Batch, Limits, Reject
-from tasks.extract.columns import Columns, find_columns
+from tasks.extract.columns import LINE, Columns, find_columns
 from tasks.extract.declaration import Source
 from tasks.extract.delimited import read_delimited
-from tasks.extract.envelope import LINE, name_roles
 from tasks.extract.ndjson import read_json
 
 ZIP: Final = b"PK\x03\x04"
@@ -105,8 +104,8 @@ def _read_sheet(
     """Name the columns of a sheet by its header; of two of one name, the first counts."""
     places = {text: at for at, text in reversed([*enumerate(header, 1)]) if text}
     named = rows.select(LINE, *(rows[:, at].alias(text) for text, at in places.items()))
-    frame = name_roles(named, columns).with_columns(pl.lit(name).alias("@sheet"))
-    return Batch(frame, unknown=columns.unknown)
+    batch = columns.make_batch(named)
+    return batch._replace(frame=batch.frame.with_columns(pl.lit(name).alias("@sheet")))
 
 
 def _reject_sheet(name: str, numbered: pl.DataFrame) -> list[Reject]:

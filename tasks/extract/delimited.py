@@ -10,9 +10,9 @@ import polars as pl
 from tasks.common.contracts import RAW_LIMIT
 from tasks.common.errors import OversizedObjectError
 from tasks.extract.blocks import Batch, Limits, RefusedError, Reject, reject_long_line
-from tasks.extract.columns import find_columns
+from tasks.extract.columns import LINE, find_columns
 from tasks.extract.declaration import Source
-from tasks.extract.envelope import DATA, LINE, name_roles, read_values
+from tasks.extract.envelope import DATA, read_values
 
 _QUOTE: Final = '"'
 
@@ -42,8 +42,7 @@ def read_delimited(body: bytes, source: Source, limits: Limits) -> Batch:
     if source.records or DATA in frame.columns:
         batch = read_values(((row.pop(LINE), row) for row in frame.iter_rows(named=True)), source)
     else:
-        columns = find_columns([name for name in frame.columns if name != LINE], source)
-        batch = Batch(name_roles(frame, columns), unknown=columns.unknown)
+        batch = find_columns(frame.columns, source).make_batch(frame)
     return batch._replace(rejects=[*batch.rejects, *rejects, *ragged])
 
 

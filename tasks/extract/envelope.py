@@ -15,11 +15,10 @@ import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
 from tasks.extract.blocks import Batch, Reject
-from tasks.extract.columns import STATION_KEY, Columns, find_columns
+from tasks.extract.columns import LINE, STATION_KEY, find_columns
 from tasks.extract.declaration import Source
 
 DATA: Final = "_airbyte_data"
-LINE: Final = "@line"
 
 _EXCUSES: Final = ("errors", "error", "message")
 """Where providers say why an answer holds no records: InfoClimat's `"errors": ["key expired"]`."""
@@ -145,14 +144,8 @@ def _reject(line: int, value: object, error: ValueError) -> Reject:
 def _tabulate(rows: list[dict[str, Any]], source: Source) -> Batch:
     """Give records as a table, every value as its JSON text."""
     headers = dict.fromkeys(name for row in rows for name in row)
-    columns = find_columns([name for name in headers if name != LINE], source)
+    columns = find_columns(headers, source)
     schema = dict.fromkeys([LINE, *columns.names], pl.String)
     lines = b"\n".join(map(orjson.dumps, rows))
     frame = pl.read_ndjson(lines, schema=schema) if rows else pl.DataFrame(schema=schema)
-    return Batch(name_roles(frame, columns), unknown=columns.unknown)
-
-
-def name_roles(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """Rename columns to the roles they play; of several for one role, the first non-null."""
-    roles = [pl.coalesce(headers).alias(role) for role, headers in columns.found.items()]
-    return frame.select(*roles, pl.col(LINE).cast(pl.UInt32).alias("line"))
+    return columns.make_batch(frame)

@@ -23,18 +23,9 @@ from tasks.extract.blocks import (
     drop_long_lines,
     split_blocks,
 )
-from tasks.extract.columns import Columns, find_columns, list_roles
+from tasks.extract.columns import LINE, Columns, find_columns, list_roles
 from tasks.extract.declaration import Source
-from tasks.extract.envelope import (
-    DATA,
-    LINE,
-    NoRecordError,
-    Record,
-    find_step,
-    name_roles,
-    parse_json,
-    read_values,
-)
+from tasks.extract.envelope import DATA, NoRecordError, Record, find_step, parse_json, read_values
 
 _SAMPLE_LINES: Final = 20
 _OPENER: Final = re.compile(rb'"%s":\s*\{' % DATA.encode())
@@ -87,7 +78,7 @@ def _read_block(block: Block, source: Source) -> Batch | None:
             with suppress(NoRecordError, pl.exceptions.PolarsError):
                 frame = read(block, columns.names, steps)
                 _check_empty(frame, block, steps)
-                return Batch(name_roles(frame, columns), unknown=columns.unknown)
+                return columns.make_batch(frame)
     return None
 
 
