@@ -1,8 +1,8 @@
 """forecast_backfill: weeks of the past, one after another, as they would have been issued."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Final, cast
+from datetime import date, datetime
+from typing import Annotated, Any, cast
 
 from prefect import flow
 from prefect.flow_engine import run_flow_sync
@@ -12,14 +12,9 @@ from rich.text import Text
 
 from flows.forecast import forecast_pipeline
 from flows.hooks import HOOKS
-from tasks.common.contracts import MARKET_ZONE
-from tasks.common.errors import ConfigurationError
+from flows.wednesday import list_issue_times
 from tasks.report.document import RunReport
 from tasks.report.text import inert_text
-
-WEDNESDAY: Final = 2
-ISSUED: Final = time(22)
-"""On the clocks of France, as the schedule says."""
 
 
 @flow(name="forecast_backfill", validate_parameters=True, **HOOKS)
@@ -53,27 +48,6 @@ def _run_week(parameters: dict[str, Any]) -> State[RunReport]:
     """Run a week to its end, whatever that is, as a run below this one."""
     ended = run_flow_sync(forecast_pipeline, parameters=parameters, return_type="state")
     return cast("State[RunReport]", ended)
-
-
-def list_issue_times(first_on: date, weeks: int) -> list[datetime]:
-    """List Wednesdays at 22:00 on the clocks of France, from this day on.
-
-    >>> [at.isoformat() for at in list_issue_times(date(2019, 3, 27), 2)]
-    ['2019-03-27T22:00:00+01:00', '2019-04-03T22:00:00+02:00']
-
-    Raises:
-        ConfigurationError: the last one is still to come.
-    """
-    first = first_on + timedelta(days=(WEDNESDAY - first_on.weekday()) % 7)
-    days = [first + timedelta(weeks=week) for week in range(weeks)]
-    times = [datetime.combine(day, ISSUED, MARKET_ZONE) for day in days]
-    if times[-1] > datetime.now(UTC):
-        msg = (
-            f"{weeks} weeks from {first_on} end on {days[-1]}, which is still to come: ask for "
-            "fewer weeks, or for an earlier first one."
-        )
-        raise ConfigurationError(msg)
-    return times
 
 
 def conclude_weeks(states: Iterable[State[RunReport]]) -> State[Any]:

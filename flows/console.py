@@ -12,12 +12,12 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from deployments.local.ground import prepared_ground
-from flows.backfill import describe_week, list_issue_times
+from flows.backfill import describe_week
 from flows.forecast import WEEKLY, forecast_pipeline
 from flows.reading import add_commands
 from flows.terminal import (
     Quiet,
-    check_json,
+    check_file,
     mute,
     parse_instant,
     run_command,
@@ -25,6 +25,7 @@ from flows.terminal import (
     say,
     show_outcome,
 )
+from flows.wednesday import list_issue_times
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
@@ -145,5 +146,5 @@ def _check_words(
     load_sources(settings.sources_dir)
     if lake is not None:
         open_store(lake, settings)
-    check_json(json)
+    check_file(json, "--json")
     return settings, None if as_of is None else parse_instant(as_of)

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from deployments.local.ground import prepared_ground
 from flows.migration import s3_to_mongo_migration
-from flows.terminal import Quiet, check_json, mute, run_command, run_here, say, show_outcome
+from flows.terminal import Quiet, check_file, mute, run_command, run_here, say, show_outcome
 from tasks.common.errors import ConfigurationError
 from tasks.common.migration import Selection
 from tasks.common.objects import open_store
@@ -59,7 +59,7 @@ def run(  # noqa: PLR0913 - one option a word
     """
     settings = load_settings()
     wanted = vars(Selection(key, date, latest, all, replay_quarantine).check())
-    check_json(json)
+    check_file(json, "--json")
     if dry_run and verify:
         msg = "--dry-run and --verify exclude each other: give one of them."
         raise ConfigurationError(msg)

@@ -17,7 +17,7 @@ from cyclopts import App
 from rich.console import Console, RenderableType
 
 from deployments.local.ground import stored_ground
-from flows.terminal import parse_instant, say
+from flows.terminal import check_file, parse_instant, say
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError
 from tasks.common.mongo import open_database
@@ -57,15 +57,17 @@ def latest(
         output: Write to this file; default standard output.
         lake: The --lake of the run, where the embedded MongoDB keeps one database for each.
     """
-    check_output(output, format)
+    check_file(output, "--output")
+    if output is None and format == "parquet" and sys.stdout.isatty():
+        raise ConfigurationError("Parquet is not for a terminal: name a file with --output.")
     instant = None if as_of is None else parse_instant(as_of)
     with _settled(lake) as settings, open_database(settings) as db:
         shown = find_run(db, instant)
         found = find_forecasts(db, shown.run["_id"], series)
     if format == "table":
-        write_text(render_forecasts(shown.run, found), output)
+        _write_text(render_forecasts(shown.run, found), output)
     else:
-        write_bytes(_encode(format, shown.run, found), output)
+        _write_bytes(_encode(format, shown.run, found), output)
     if shown.remark:
         say(shown.remark)
     elif instant is None and shown.run["horizon_end"] <= datetime.now(UTC):
@@ -101,9 +103,9 @@ def explain(
         raise ConfigurationError(msg)
     told = explain_forecast(shown.run, found[0], instant)
     if format == "json":
-        write_bytes(_dump(told), None)
+        _write_bytes(_dump(told), None)
     else:
-        write_text(render_explanation(told), None)
+        _write_text(render_explanation(told), None)
     if shown.remark:
         say(shown.remark)
     return _remark_trouble(found)
@@ -170,20 +172,7 @@ def _dump(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n"
 
 
-def check_output(output: Path | None, format: str) -> None:  # noqa: A002 - the option
-    """Refuse a file without a folder, and bytes for a terminal.
-
-    Raises:
-        ConfigurationError: the one or the other.
-    """
-    if output is not None and not output.parent.is_dir():
-        msg = f"--output is {str(output)!r}: there is no folder {str(output.parent)!r}, make it."
-        raise ConfigurationError(msg)
-    if output is None and format == "parquet" and sys.stdout.isatty():
-        raise ConfigurationError("Parquet is not for a terminal: name a file with --output.")
-
-
-def write_text(told: RenderableType, output: Path | None) -> None:
+def _write_text(told: RenderableType, output: Path | None) -> None:
     """Print for people, 100 columns wide unless a terminal says otherwise."""
     if output is not None:
         with output.open("w") as file:
@@ -192,7 +181,7 @@ def write_text(told: RenderableType, output: Path | None) -> None:
         Console(width=None if sys.stdout.isatty() else 100).print(told)
 
 
-def write_bytes(body: bytes, output: Path | None) -> None:
+def _write_bytes(body: bytes, output: Path | None) -> None:
     """Write for machines: nothing else ever stands there."""
     if output is not None:
         output.write_bytes(body)

@@ -6,7 +6,7 @@ or degraded, 2 MongoDB cannot be reached, nothing is configured, or wrong usage.
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Annotated, Any, Final
@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from deployments.local.ground import stored_ground
-from tasks.common.contracts import MARKET_ZONE
+from flows.wednesday import find_due
 from tasks.common.errors import PipelineError
 from tasks.common.mongo import locate_database, open_database
 from tasks.common.objects import open_store, resolve_output
@@ -25,10 +25,6 @@ from tasks.extract.catalogue import load_sources
 from tasks.extract.landing import read_known, survey
 from tasks.report.text import plain, tell_instant
 from tasks.upsert.condition import Condition, read_condition
-
-DUE_WEEKDAY: Final = 2
-DUE_TIME: Final = time(22)
-"""Wednesday 22:00 in Paris: when the weekly run is issued (flows.forecast.WEEKLY, by a test)."""
 
 UNREACHABLE_EXIT: Final = 2
 _EXIT_CODES: Final = {"fine": 0, "late": 1, "degraded": 1, "unreachable": UNREACHABLE_EXIT}
@@ -78,16 +74,6 @@ def _look(
         return {"state": "unreachable", "findings": [str(error)]}
     unread = _count_unread(lake or settings.lake_uri, settings, patience_s=patience_s)
     return told | {"database": locate_database(settings)} | unread
-
-
-def find_due(now: datetime) -> datetime:
-    """Give the last instant at which a weekly run was due, on the clock of Paris."""
-    local = now.astimezone(MARKET_ZONE)
-    day = local.date() - timedelta(days=(local.weekday() - DUE_WEEKDAY) % 7)
-    due = datetime.combine(day, DUE_TIME, MARKET_ZONE)
-    if due <= now.astimezone(UTC):
-        return due
-    return datetime.combine(day - timedelta(days=7), DUE_TIME, MARKET_ZONE)
 
 
 def judge(condition: Condition, now: datetime, *, grace: timedelta) -> dict[str, Any]:

@@ -75,14 +75,14 @@ def _quiet_prefect() -> Generator[None]:
         yield
 
 
-def check_json(json: Path | None) -> None:
-    """Refuse a place for the report that does not exist.
+def check_file(file: Path | None, option: str) -> None:
+    """Refuse a file to write that has no folder.
 
     Raises:
         ConfigurationError: its folder is not there.
     """
-    if json is not None and not json.parent.is_dir():
-        msg = f"--json is {str(json)!r}: there is no folder {str(json.parent)!r}, make it first."
+    if file is not None and not file.parent.is_dir():
+        msg = f"{option} is {str(file)!r}: there is no folder {str(file.parent)!r}, make it first."
         raise ConfigurationError(msg)
 
 

@@ -12,7 +12,8 @@ from prefect.flow_engine import run_flow_sync
 from prefect.states import Completed, Failed, State
 from pymongo import MongoClient
 
-from flows.backfill import conclude_weeks, forecast_backfill, list_issue_times
+from flows.backfill import conclude_weeks, forecast_backfill
+from flows.wednesday import list_issue_times
 from tasks.common.errors import ConfigurationError
 from tests.flows.command import Ran, require_shared_data, run_module
 

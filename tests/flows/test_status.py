@@ -17,7 +17,8 @@ import pytest
 from pymongo.database import Database
 
 from flows.forecast import WEEKLY
-from flows.status import DUE_TIME, DUE_WEEKDAY, app, find_due
+from flows.status import app
+from flows.wednesday import ISSUED, WEEKDAY, find_due
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
@@ -257,7 +258,7 @@ def test_the_last_due_instant_follows_the_clocks_of_france(now: str, due: str):
 
 
 def test_it_is_due_when_the_schedule_says():
-    cron = f"{DUE_TIME.minute} {DUE_TIME.hour} * * {DUE_WEEKDAY + 1}"
+    cron = f"{ISSUED.minute} {ISSUED.hour} * * {WEEKDAY + 1}"
     assert (WEEKLY.cron, WEEKLY.timezone) == (cron, "Europe/Paris")
 
 
