@@ -6,16 +6,15 @@ numbers themselves are drawn.
 
 from datetime import date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import holidays
 import numpy as np
 import polars as pl
 
 from deployments.local.weather import Array, Grid, smooth
+from tasks.common.contracts import MARKET_ZONE
 
-ZONE: Final = "Europe/Paris"
-PARIS: Final = ZoneInfo(ZONE)
+ZONE: Final = MARKET_ZONE.key
 
 _DAY: Final = {
     0: 0.985, 2: 0.915, 4.25: 0.848, 6: 0.91, 7.5: 1.045, 9: 1.068, 11: 1.073, 13: 1.09, 14.5: 1.05,
@@ -71,7 +70,7 @@ def render_eco2mix(load: pl.DataFrame, year: int, until: datetime) -> tuple[byte
         Tab-separated Latin-1: a tab ends each row, a footer and an empty line the file. And a
         label for each row: kept, blank, "cell without a number" or "hour that spring skips".
     """
-    today = (until.astimezone(PARIS) - timedelta(microseconds=1)).date()
+    today = (until.astimezone(MARKET_ZONE) - timedelta(microseconds=1)).date()
     running, last_on = year == today.year, min(today, date(year, 12, 31))
     known = load.filter(pl.col("at") <= until - timedelta(minutes=30))
     stamp, value = pl.col("local").dt.strftime("%m-%d %H:%M"), pl.col("Consommation")

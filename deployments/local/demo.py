@@ -16,11 +16,11 @@ from typing import Final
 import cyclopts
 import polars as pl
 
-from deployments.local.demand import PARIS, simulate_load
+from deployments.local.demand import simulate_load
 from deployments.local.formats import Record
 from deployments.local.landing import RawObject, land_lake, list_weeks
 from deployments.local.weather import STATIONS, Grid, observe_weather, simulate_region
-from tasks.common.contracts import VARIABLES
+from tasks.common.contracts import MARKET_ZONE, VARIABLES
 from tasks.common.errors import ConfigurationError
 
 AFTERWARDS: Final = timedelta(days=12)
@@ -120,7 +120,7 @@ def _write_lake(lake: DemoLake, objects: Sequence[RawObject], truth: pl.DataFram
 
 def find_last_wednesday(now: datetime) -> datetime:
     """Give the newest Wednesday 22:00 in Paris that is not after `now`."""
-    local = now.astimezone(PARIS)
+    local = now.astimezone(MARKET_ZONE)
     evening = local.replace(hour=22, minute=0, second=0, microsecond=0)
     evening -= timedelta(days=(local.weekday() - 2) % 7)
     return evening if evening <= local else evening - timedelta(days=7)

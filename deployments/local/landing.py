@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from deployments.local import formats
-from deployments.local.demand import PARIS, render_eco2mix
+from deployments.local.demand import render_eco2mix
 from deployments.local.formats import Line, Record
 from deployments.local.weather import AIRPORT, BEACH, GARDEN, HILL, PLAIN, ROOF, Station
+from tasks.common.contracts import MARKET_ZONE
 
 Frames = dict[Station, pl.DataFrame]
 
@@ -95,7 +96,7 @@ class RawObject:
 
 def list_weeks(as_of: datetime, weeks: int) -> list[Week]:
     """List the weeks of weather: the last is fetched at `as_of` (UTC), others after their end."""
-    today = (as_of.astimezone(PARIS) - timedelta(microseconds=1)).date()
+    today = (as_of.astimezone(MARKET_ZONE) - timedelta(microseconds=1)).date()
     day, last = timedelta(days=1), datetime.combine(today, time(4), UTC)
     nights = [last + day - 7 * day * back for back in reversed(range(weeks))]
     return [Week((at - 7 * day).date(), (at - day).date(), min(as_of, at)) for at in nights]
