@@ -144,9 +144,9 @@ def test_a_run_of_some_series_and_one_that_died_count_for_nothing(
 def test_it_tells_what_was_loaded_last_and_what_is_unread(
     mongo_database: Database[Document], ask: Ask, tmp_path: Path
 ):
-    enter(mongo_database, "a|1", {"key": "a", "rows": 1})
-    enter(mongo_database, "b|2", {"key": "b", "rows": 2})
-    enter(mongo_database, "a|1", {"key": "a", "rows": 1})
+    enter(mongo_database, "a|1", key="a", rows=1)
+    enter(mongo_database, "b|2", key="b", rows=2)
+    enter(mongo_database, "a|1", key="a", rows=1)
     landed = tmp_path / "lake/raw/infoclimat/observations.jsonl"
     landed.parent.mkdir(parents=True)
     landed.write_text("{}\n")
