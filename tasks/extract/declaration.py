@@ -6,7 +6,7 @@ are the same, and a `?` in the file stands for any one character (a spreadsheet'
 """
 
 import datetime as dt
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,11 +22,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from tasks.common.contracts import VARIABLES, convert_factor
 from tasks.common.errors import ConfigurationError
 from tasks.extract.words import Capture, Format, Names, Separator, Variable, Zone
-
-Decoder = Literal["number", "compass16", "resetting_counter"]
-
-MISSING: Final = ("", "-", "--", "---", "ND", "N/A", "null", "None")
-"""Cell texts that mean: not measured."""
 
 
 class Declared(BaseModel):
@@ -45,7 +40,7 @@ class FieldRule(Declared):
     suffixes: tuple[str, ...] = ()
     """Texts that may follow a number ('°F'); a cell with another one is rejected as
     unexpected_suffix, since its unit is in doubt."""
-    decode: Decoder = "number"
+    decode: Literal["number", "compass16", "resetting_counter"] = "number"
     """compass16: N, NNE, North, ... to degrees. resetting_counter: a total that starts anew at any
     hour, to increments; the first of an object is null."""
 
@@ -174,7 +169,7 @@ class Source(Declared):
     """Whether 18,92 is a number."""
     footer: tuple[str, ...] = ()
     """Globs of whole lines that are no records (a disclaimer)."""
-    missing: tuple[str, ...] = MISSING
+    missing: tuple[str, ...] = ("", "-", "--", "---", "ND", "N/A", "null", "None")
     """Cell texts that mean: not measured; case ignored."""
     station: StationRule
     """Where the station comes from."""

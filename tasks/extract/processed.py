@@ -4,10 +4,7 @@ The older system wrote `processed/weather_data_YYYYMMDD_HHMMSS.json`, and before
 `processed/YYYY/MM/DD/...`; this project writes Parquet files that manifests name.
 """
 
-import atexit
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +15,7 @@ from tasks.common.manifests import list_files, list_stations, read_manifests
 from tasks.common.migration import Fetched, Item, Plan, Selection
 from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ProcessedFile
+from tasks.extract.harvest import make_scratch
 from tasks.extract.identity import STATIONS
 
 PROCESSED: Final = "processed/"
@@ -113,9 +111,9 @@ def fetch_items(store: ObjectStore, items: Sequence[Item]) -> tuple[Fetched, ...
 
     Raises:
         ConfigurationError, TransientError: the store does not answer.
+        TerminalError: there is no room for the folder.
     """
-    folder = Path(tempfile.mkdtemp(prefix="migration-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # loading removes it before
+    folder = make_scratch()  # loading removes it before the process ends
     return tuple(_fetch(store, item, folder / f"{n}") for n, item in enumerate(items))
 
 
