@@ -61,7 +61,7 @@ def convert_object(
         return fetched
     try:
         if fetched.item.file is not None:
-            return _check_own(fetched, fetched.path)
+            return _check_own(fetched, fetched.path, fetched.item.file.rows)
         told = _sort_records(fetched, fetched.path, settings)
     except (CorruptObjectError, OversizedObjectError, OSError) as error:  # or a full disk
         return replace(fetched, reason=str(error))
@@ -81,8 +81,8 @@ def convert_object(
     )
 
 
-def _check_own(fetched: Fetched, path: Path) -> Fetched:
-    file, key = fetched.item.file, fetched.item.key
+def _check_own(fetched: Fetched, path: Path, promised: int) -> Fetched:
+    key = fetched.item.key
     try:
         found = pl.read_parquet_schema(path)
         rows = pl.scan_parquet(path).select(pl.len()).collect().item()
@@ -93,7 +93,7 @@ def _check_own(fetched: Fetched, path: Path) -> Fetched:
     if wrong:
         msg = f"Object {key!r} is of another schema: {', '.join(wrong)} missing or of other type."
         raise CorruptObjectError(msg)
-    check_closes(key, file.rows if file else rows, rows)
+    check_closes(key, promised, rows)
     return replace(fetched, files=(path,), rows=rows)
 
 

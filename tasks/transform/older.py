@@ -105,22 +105,21 @@ def read_record(said: object) -> Reading:
     if said is BROKEN:
         raise RecordError("bad_json", "it is no JSON")
     station, measured = _get(said, "station", dict), _get(said, "measurements", dict)
-    id_, network = _get(station, "id", str), _get(station, "network", str)
-    known = NETWORKS.get(network.replace(" ", "").casefold())
+    id_, named = _get(station, "id", str), _get(station, "network", str)
+    known = NETWORKS.get(named.replace(" ", "").casefold())
     if known is None or not id_.strip() or not id_.isprintable():
-        raise RecordError("unknown_station", f"network {network!r} and id {id_!r} name no station")
+        raise RecordError("unknown_station", f"network {named!r} and id {id_!r} name no station")
+    network, clock = known
     values, labels, left_out = _read_values(measured)
-    is_imperial, was_mislabelled = _find_system(values, labels, network=known[0])
+    system = _find_system(values, labels, network=network)
     if not values:
         raise RecordError("blank", "it holds no value")
-    at = _find_instant(_get(said, "timestamp", object), known[1])
+    at = _find_instant(_get(said, "timestamp", object), clock)
     told = said.get("metadata") if isinstance(said, dict) else None
     stamp = told.get("ingestion_timestamp") if isinstance(told, dict) else None
     ingested = _find_instant(stamp, ZoneInfo("UTC")) if stamp else None
     names = {FIELDS[field][0]: value for field, value in values.items()}
-    station_id = f"{known[0]}:{id_.strip()}"
-    flags = (is_imperial, was_mislabelled)
-    return Reading(known[0], station_id, at, ingested, *flags, names, left_out)
+    return Reading(network, f"{network}:{id_.strip()}", at, ingested, *system, names, left_out)
 
 
 def _get(said: object, name: str, kind: type[_T]) -> _T:
@@ -132,11 +131,12 @@ def _get(said: object, name: str, kind: type[_T]) -> _T:
     return value
 
 
-def _read_values(measured: object) -> tuple[dict[str, float], dict[str, str], tuple[str, ...]]:
+def _read_values(measured: dict) -> tuple[dict[str, float], dict[str, str], tuple[str, ...]]:
     """Give values and units by field, and the fields that are left out."""
     values, labels, left_out = {}, {}, []
-    for field, cell in measured.items() if isinstance(measured, dict) else ():
-        value = cell.get("value") if isinstance(cell, dict) else cell
+    for field, cell in measured.items():
+        told = cell if isinstance(cell, dict) else {"value": cell}
+        value = told.get("value")
         if value is None:
             continue
         if type(value) not in (int, float) or not abs(value) < _NUMBER_END:
@@ -144,9 +144,8 @@ def _read_values(measured: object) -> tuple[dict[str, float], dict[str, str], tu
         if field not in FIELDS:
             left_out.append(field)
             continue
-        label = cell.get("unit") if isinstance(cell, dict) else None
         values[field] = float(value)
-        labels[field] = _LABELS.get(label, "") if isinstance(label, str) else ""
+        labels[field] = _LABELS.get(str(told.get("unit")), "")
     return values, labels, tuple(left_out)
 
 
