@@ -6,8 +6,7 @@
 import logging
 import signal
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
@@ -38,6 +37,11 @@ Quiet = Annotated[bool, Parameter(negative=())]
 
 USAGE_EXIT: Final = 2
 _stdout: Final = Console(width=stderr.width)
+_HERE: Final[dict[Any, Any]] = {
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # on a busy machine
+    PREFECT_SERVER_ANALYTICS_ENABLED: False,
+}
+"""What Prefect's temporary server is told."""
 
 
 def run_command(app: App) -> NoReturn:
@@ -58,21 +62,9 @@ def run_command(app: App) -> NoReturn:
 
 def run_here(flow: Flow[..., Any], parameters: dict[str, Any], *, quiet: bool = False) -> object:
     """Run a flow in this process and give what it returned, or the exception it ended with."""
-    with _quiet_prefect(), watched(quiet=quiet):
+    with temporary_settings(_HERE), watched(quiet=quiet):
         state = cast("State", run_flow_sync(flow, parameters=parameters, return_type="state"))
     return state.result(raise_on_failure=False)
-
-
-@contextmanager
-def _quiet_prefect() -> Generator[None]:
-    """Give Prefect's temporary server time to start on a busy machine, and no telemetry."""
-    with temporary_settings(
-        {
-            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
-            PREFECT_SERVER_ANALYTICS_ENABLED: False,
-        }
-    ):
-        yield
 
 
 def check_file(file: Path | None, option: str) -> None:

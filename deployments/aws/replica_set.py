@@ -7,7 +7,6 @@ the exception could not be reached.
 """
 
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -144,7 +143,7 @@ def read_uris(environment: Mapping[str, str]) -> dict[str, str]:
         ConfigurationError: that of the administrator is missing.
     """
     uris = {
-        re.sub(f"^{_PREFIX}", "", name).lower(): uri
+        name.removeprefix(_PREFIX).lower(): uri
         for name, uri in environment.items()
         if name.startswith(_PREFIX)
     }
@@ -160,12 +159,9 @@ def main(environment: Mapping[str, str]) -> int:
     try:
         uris = read_uris(environment)
         establish(load_settings(), uris)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
     except PipelineError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return 2 if isinstance(error, ConfigurationError) else 1
     sys.stdout.write(f"The set and its users stand: {', '.join(sorted(uris))}.\n")
     return 0
 

@@ -1,7 +1,6 @@
 """Results of the steps become one RunReport."""
 
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 from importlib.metadata import version
 from typing import Any, Final
@@ -31,7 +30,6 @@ from tasks.report.document import (
     RunReport,
     Score,
     Series,
-    SeriesMember,
 )
 
 _REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "statsforecast", "pymongo", "obstore")
@@ -87,13 +85,7 @@ def _describe_input(extracted: Extracted, transformed: Transformed) -> Input:
         lake=redact_uri(extracted.lake),
         output=redact_uri(extracted.output),
         objects=dict(Counter(outcome.status for outcome in extracted.objects)),
-        records=Records(
-            read=tally.read,
-            kept=tally.kept,
-            blank=tally.blank,
-            duplicate=tally.duplicate,
-            rejected=dict(tally.rejected),
-        ),
+        records=Records.model_validate(tally, from_attributes=True),
         cells=dict(extracted.cells),
         observations=transformed.observations,
         manifest_key=transformed.manifest_key,
@@ -126,8 +118,7 @@ def _describe_series(series: pl.DataFrame, outcomes: tuple[SeriesOutcome, ...]) 
 def _describe_one(outcome: SeriesOutcome, quality: dict[str, Any]) -> Series:
     told = {name: getattr(outcome, name) for name in Series.model_fields if hasattr(outcome, name)}
     known = {name: quality[name] for name in Series.model_fields if name in quality}
-    members = [SeriesMember(**asdict(member)) for member in outcome.members]
-    return Series.model_validate(known | told | {"members": members})
+    return Series.model_validate(known | told, from_attributes=True)
 
 
 def find_next_week(issue_at: datetime) -> tuple[datetime, datetime]:
@@ -209,8 +200,8 @@ def _describe_publication(written: Written) -> Publication:
         published=written.published,
         previous_run_id=written.previous_run_id,
         collections={
-            name: Collection(**asdict(counts.check(f"collection {name}")))
-            for name, counts in written.counts.items()
+            name: Collection.model_validate(made.check(f"collection {name}"), from_attributes=True)
+            for name, made in written.counts.items()
         },
         notes=list(written.notes),
     )

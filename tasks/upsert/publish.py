@@ -19,6 +19,7 @@ from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document, retried
 from tasks.upsert.documents import hash_document
 from tasks.upsert.pointer import Effect, read_pointer, turn_forward
+from tasks.upsert.reading import tell_unfit
 from tasks.upsert.write import write_documents
 
 
@@ -76,9 +77,10 @@ def publish_run(
     completed = _complete_run(db, run_id)
     counts["forecast_runs"] = _count_one("inserted" if is_new else completed)
     notes = [] if run_id == name else [_tell_edition(name, run_id)]
-    if doubt := _tell_unfit(run_id, run):
+    if doubt := tell_unfit(run):
         shown = read_pointer(db).get("run_id")
-        return Publication(run_id, counts, False, shown, (*notes, doubt))
+        notes.append(f"Run {run_id} is not published, since {doubt}: readers stay where they are.")
+        return Publication(run_id, counts, False, shown, tuple(notes))
     turn = turn_forward(db, run_id, run["issue_at"])
     counts["current"] = _count_one(turn.effect)
     notes += [turn.note] if turn.note else []
@@ -138,18 +140,6 @@ def _complete_run(db: Database[Document], run_id: str) -> Effect:
 
 def _count_one(effect: Effect) -> WriteCounts:
     return WriteCounts(received=1, **{effect: 1})
-
-
-def _tell_unfit(run_id: str, run: Document) -> str | None:
-    """Say why readers are not given a run at all."""
-    if run["points"] == 0:
-        return f"Run {run_id} has no forecast to publish: readers stay where they are."
-    if run["pattern"] != "*":
-        return (
-            f"Run {run_id} holds only the series that match {run['pattern']!r}, so it is stored "
-            "but not published: readers stay on the last run of all series."
-        )
-    return None
 
 
 def _tell_edition(name: str, run_id: str) -> str:

@@ -89,6 +89,15 @@ def _tell_afterwards(run: Document, as_of: datetime, turns: Sequence[Document]) 
     )
 
 
+def tell_unfit(run: Document) -> str | None:
+    """Say why readers cannot be given a run, even when it is complete; None for one of WHOLE."""
+    if not run["points"]:
+        return "it has no forecast"
+    if run["pattern"] != "*":
+        return f"it holds only the series that match {run['pattern']!r}"
+    return None
+
+
 def find_forecasts(
     db: Database[Document], run_id: str, series: str, *, whole: bool = False
 ) -> list[Document]:

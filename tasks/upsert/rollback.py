@@ -8,7 +8,7 @@ from tasks.common.errors import ConfigurationError, TerminalError
 from tasks.common.mongo import Document
 from tasks.upsert.pointer import read_pointer, turn_pointer
 from tasks.upsert.publish import verify_forecasts
-from tasks.upsert.reading import suggest
+from tasks.upsert.reading import suggest, tell_unfit
 
 
 class RolledBack(NamedTuple):
@@ -66,12 +66,10 @@ def _find_target(db: Database[Document], pointer: Document, to: str | None) -> D
 
 def _check_whole(db: Database[Document], run: Document) -> None:
     """Refuse what publishing would refuse, and what no longer stands as it was written."""
-    doubts = {
-        "it is still being written, or its writer died": run["state"] != "complete",
-        f"it holds only the series that match {run['pattern']!r}": run["pattern"] != "*",
-        "it has no forecast": not run["points"],
-    }
-    for doubt in (doubt for doubt, applies in doubts.items() if applies):
+    doubt = tell_unfit(run)
+    if run["state"] != "complete":
+        doubt = "it is still being written, or its writer died"
+    if doubt:
         msg = f"Readers cannot be given run {run['_id']}: {doubt}; name another with --to."
         raise TerminalError(msg)
     verify_forecasts(db, run["_id"], run)

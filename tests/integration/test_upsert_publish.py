@@ -193,7 +193,7 @@ def test_a_run_without_any_forecast_leaves_readers_where_they_are(
     withheld = replace(empty, points=empty.points.clear(), outcomes=empty.outcomes[1:])
     written = run(mongo_database, withheld)
     assert not written.published
-    assert "no forecast to publish" in written.notes[0]
+    assert "not published, since it has no forecast" in written.notes[0]
     assert read_current(mongo_database) == [6000.0] * 24
 
 
