@@ -140,7 +140,7 @@ def _divide(whole: Batch, source: Source, origin: Origin) -> ObjectReadings:
     rejects = list(whole.rejects)
     if good.height + blank < frame.height:
         rejects += _judge(frame.filter(~is_good & ~pl.col("is_blank")), names)
-    kept = _keep_one(good.select(*READING_KEYS, *names))
+    kept = keep_latest(good.select(*READING_KEYS, *names))
     rejected = Counter(reject.rule for reject in rejects if reject.column is None)
     lost = sum(reject.column is None for reject in whole.rejects)
     tally = Tally(
@@ -183,13 +183,3 @@ def _judge(bad: pl.DataFrame, names: list[str]) -> Iterator[Reject]:
     raw = pl.struct(*texts, *names).struct.json_encode().str.head(RAW_LIMIT)
     for broken, line, text in bad.select(rule.alias("rule"), "line", raw.alias("raw")).iter_rows():
         yield Reject(broken, line, None, REASONS[broken], text)
-
-
-def _keep_one(frame: pl.DataFrame) -> pl.DataFrame:
-    """Keep one reading per station and instant; sorting is spared where order already stands."""
-    same = pl.col("station_id") == pl.col("station_id").shift(1)
-    later = pl.col("at") > pl.col("at").shift(1)
-    next_station = pl.col("station_id") > pl.col("station_id").shift(1)
-    if frame.select(((same & later) | next_station).fill_null(value=True).all()).item():
-        return frame
-    return keep_latest(frame)

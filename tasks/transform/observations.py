@@ -64,7 +64,7 @@ def build_observations(
     readings = add_rev(_read_parts(list(parts), facts), facts.revision, sequence)
     if facts.label == "end":
         readings = readings.filter(pl.col("at").dt.strftime("%Y-%m") == month)
-    frame = judge_values(_resolve(readings), facts.units)
+    frame = judge_values(keep_latest(readings, ORDER), facts.units)
     names = variables_of(frame)
     canonical = [name for name in names if facts.units[name] == VARIABLES[name].unit]
     told_twice = [name for name in canonical if Flag.FAIL not in frame[f"{name}__flag"]]
@@ -130,11 +130,3 @@ def add_rev(readings: pl.DataFrame, revision: int, sequence: int) -> pl.DataFram
     )
     counts = runs["row"].shift(-1, fill_value=readings.height) - runs["row"]
     return readings.with_columns(_spread(revs["rev"], counts))
-
-
-def _resolve(readings: pl.DataFrame) -> pl.DataFrame:
-    # Sorting costs as much as all checks together; objects mostly come sorted and do not overlap.
-    station, at = pl.col("station_id").to_physical(), pl.col("at")
-    later = (station == station.shift(1)) & (at > at.shift(1))
-    resolved = readings.select(((station > station.shift(1)) | later).all()).item()
-    return readings if resolved else keep_latest(readings, ORDER)
