@@ -121,8 +121,7 @@ def _check_readable(whole: Batch, source: Source) -> None:
     """Refuse an object without a record, or without any declared variable."""
     if whole.frame.is_empty() and whole.rejects:
         first = whole.rejects[0]
-        reason = f"no line could be read; line {first.line}: {first.reason}"
-        raise RefusedError(first.rule, reason)
+        raise RefusedError(first.rule, f"no line could be read; line {first.line}: {first.reason}")
     if whole.frame.is_empty():
         raise RefusedError("empty_object", "it holds no record")
     if not source.fields.keys() & set(whole.frame.columns):
