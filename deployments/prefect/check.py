@@ -93,13 +93,15 @@ def _check_tasks(deployments: Sequence[Deployment]) -> Iterator[str]:
                 f"{one.name}: pool {one.work_pool.name!r} is not one that bootstrap makes: "
                 f"it is {place.ecs_work_pool!r} (ECS_WORK_POOL) or local."
             )
-        found = [*_check_words(told, variables), *_check_environment(told.get("env") or {})]
-        found += _check_size(told, variables["properties"])
-        found += _check_image(str(told.get("image")), settings)
+        found = list(_check_words(told, variables))
+        if not found:  # else what follows would trip over a value of the wrong type
+            found += _check_environment(told.get("env") or {})
+            found += _check_size(told, variables["properties"])
+            found += _check_image(str(told.get("image")), settings)
         yield from (f"{one.name}: {fault}" for fault in found)
-    families = Counter(one.work_pool.job_variables.get("family") for one in deployments)
+    families = Counter(str(one.work_pool.job_variables.get("family") or "") for one in deployments)
     for family, count in families.items():
-        if family is None or count > 1:
+        if not family or count > 1:
             yield f"family {family!r} serves {count} deployments: give each one of its own."
 
 
@@ -111,9 +113,9 @@ def _check_words(told: dict[str, Any], variables: dict[str, Any]) -> Iterator[st
         yield f"job variable {fault.json_path.removeprefix('$.')}: {fault.message}."
 
 
-def _check_environment(env: dict[str, str]) -> Iterator[str]:
+def _check_environment(env: dict[object, object]) -> Iterator[str]:
     known = {name.upper() for name in Settings.model_fields}
-    for name, value in env.items():
+    for name, value in ((str(key), value) for key, value in env.items()):
         if _SECRET.search(name) or _CREDENTIALS.search(str(value)):
             yield f"env {name} would show a secret to all who see the run: give its ARN in secrets."
         elif name not in known and not name.startswith("PREFECT_"):

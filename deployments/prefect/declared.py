@@ -3,6 +3,7 @@
 Prefect itself passes over unknown keys in silence, and reads an unset variable as empty text.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ class Schedule(_Closed):
     """When a deployment runs by itself; the slug keeps it one schedule over every deploy."""
 
     cron: str
-    timezone: str
+    timezone: Annotated[str, Field(min_length=1)]  # Prefect takes an empty one for UTC
     slug: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     active: bool
 
@@ -60,7 +61,7 @@ class Deployment(_Closed):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     description: str
-    entrypoint: str
+    entrypoint: Annotated[str, Field(pattern=r"^[\w./-]+\.py:\w+$")]
     version: str
     tags: Annotated[list[Literal["forecast-pipeline"]], Field(min_length=1)]
     work_pool: Pool
@@ -88,20 +89,15 @@ def read_deployments(file: Path, names: Sequence[str]) -> tuple[list[Deployment]
     Raises:
         ConfigurationError: the file is no YAML, or has no deployment of such a name.
     """
-    try:
-        told = yaml.safe_load(file.read_text())["deployments"]
-        by_name = {one["name"]: one for one in told}
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        msg = f"{file} cannot be read ({error!r}): it needs a list `deployments`, each with a name."
-        raise ConfigurationError(msg) from None
-    if len(by_name) < len(told):
-        msg = f"{file} gives two deployments one name: rename one of {[d['name'] for d in told]}."
-        raise ConfigurationError(msg)
+    by_name = _read_file(file)
     if unknown := set(names) - set(by_name):
-        msg = f"{file} has no deployment {sorted(unknown)}: choose of {sorted(by_name)}."
+        msg = f"{file} has no deployment {sorted(unknown)}: choose of {sorted(map(str, by_name))}."
         raise ConfigurationError(msg)
     read, faults = [], []
     for name in names or by_name:
+        if said := _find_foreign(by_name[name]):
+            faults.append(f"{name}: {said}: write dates in quotes, and no anchor within itself.")
+            continue
         unset = sorted(v for v in _list_variables(by_name[name]) if not os.environ.get(v))
         if unset:
             faults.append(f"{name}: {', '.join(unset)} unset; give every variable a value.")
@@ -115,6 +111,31 @@ def read_deployments(file: Path, names: Sequence[str]) -> tuple[list[Deployment]
                 for fault in error.errors(include_url=False)
             ]
     return read, faults
+
+
+def _read_file(file: Path) -> dict[str, dict[str, Any]]:
+    """Give what the file declares by name."""
+    try:
+        told = yaml.safe_load(file.read_text())["deployments"]
+        by_name = {one["name"]: one for one in told}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        msg = f"{file} cannot be read ({error!r}): it needs a list `deployments`, each with a name."
+        raise ConfigurationError(msg) from None
+    if not by_name:
+        raise ConfigurationError(f"{file} declares no deployment: list one under `deployments`.")
+    if len(by_name) < len(told):
+        msg = f"{file} gives two deployments one name: rename one of {[d['name'] for d in told]}."
+        raise ConfigurationError(msg)
+    return by_name
+
+
+def _find_foreign(declared: dict[str, Any]) -> str | None:
+    """Say what YAML can tell and JSON, which Prefect speaks, cannot."""
+    try:
+        json.dumps(declared)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _list_variables(declared: dict[str, Any]) -> set[str]:

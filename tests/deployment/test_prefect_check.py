@@ -61,6 +61,18 @@ def test_the_file_as_it_stands_has_no_fault():
         ("PREFECT_HOME:", "PREFECT_API_KEY:", "env PREFECT_API_KEY would show a secret"),
         ("s3_to_mongo_migration\n", "s3_to_mongo_migration\n    parameters: {al: true}\n", "'al'"),
         ("collision_strategy: CANCEL_NEW", "collision_strategy: CANCEL", "collision_strategy is"),
+        ("entrypoint: flows/forecast.py:forecast_pipeline", 'entrypoint: ""', "entrypoint is ''"),
+        ("timezone: Europe/Paris", 'timezone: ""', "schedules.0.timezone is ''"),
+        ("env: *environment", "env: 1", "variable env: 1 is not"),
+        ("env: *environment", "env: {1: x}", "env 1 is no setting"),
+        ("family: forecast-adhoc-ecs", "family: [x]", "variable family: ['x'] is not"),
+        ("cpu: 2048", "cpu: [2048]", "cpu: [2048] is not one of"),
+        (
+            "s3_to_mongo_migration\n",
+            "s3_to_mongo_migration\n    parameters: {date: 2019-01-09}\n",
+            "quotes",
+        ),
+        ("job_variables: {}", "job_variables: &own {own: *own}", "Circular reference"),
     ],
 )
 def test_a_fault_of_the_file_is_told_by_deployment_and_value(
@@ -129,6 +141,15 @@ def test_an_unknown_deployment_is_refused_with_those_there_are(
 ):
     assert main(["check", "weekly", "--file", str(FILE)]) == 2
     assert "forecast-weekly" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"deployments: []", b"deployments: 2024-13-45"])
+def test_a_file_that_is_none_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes
+):
+    (tmp_path / "prefect.yaml").write_bytes(text)
+    assert main(["check", "--file", str(tmp_path / "prefect.yaml")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_the_command_tells_every_fault_and_exits_2():
