@@ -121,7 +121,9 @@ def _make_mongo(engine: Engine, name: str, folder: Path) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         give_up("no registry is reached, and there is no Node to make a mongosh with")
-    engine.call(npm, "install", "--silent", "--no-fund", f"--prefix={folder}", MONGOSH)
+    engine.call(
+        npm, "install", "--silent", "--no-fund", "--ignore-scripts", f"--prefix={folder}", MONGOSH
+    )
     make_debian(
         engine,
         name,
