@@ -41,8 +41,8 @@ app = App(
 def status(
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
-    grace_hours: Annotated[float, Parameter(validator=Number(gte=0))] = 6,
-    timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 10,
+    grace_hours: Annotated[float, Parameter(validator=Number(gte=0, lte=8760))] = 6,
+    timeout: Annotated[float, Parameter(validator=Number(gt=0, lte=3600))] = 10,
     lake: str | None = None,
 ) -> int:
     """Print the state, and what it is made of.

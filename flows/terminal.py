@@ -55,7 +55,7 @@ def run_command(app: App) -> NoReturn:
         code = app(exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         code = USAGE_EXIT
-    except PipelineError as error:
+    except (PipelineError, OSError) as error:  # of the system: a file that cannot be written
         code = explain(error)
     sys.exit(code or 0)
 

@@ -29,8 +29,10 @@ def list_issue_times(first_on: date, weeks: int) -> list[datetime]:
     ['2019-03-27T22:00:00+01:00', '2019-04-03T22:00:00+02:00']
 
     Raises:
-        ConfigurationError: the last one is still to come.
+        ConfigurationError: the last one is still to come, or the first one is far off.
     """
+    if not 1970 <= first_on.year <= 2200:
+        raise ConfigurationError(f"{first_on} is far off: begin on a day between 1970 and 2200.")
     first = first_on + timedelta(days=(WEEKDAY - first_on.weekday()) % 7)
     start = datetime.combine(first, ISSUED, MARKET_ZONE)
     times = [start + timedelta(weeks=week) for week in range(weeks)]

@@ -196,3 +196,9 @@ def test_a_week_that_fails_stops_none_of_the_others(tmp_path: Path):
     ended = cast("State", run_flow_sync(forecast_backfill, parameters=asked, return_type="state"))
     assert ended.is_failed()
     assert ended.message == "2 weeks: 2 Failed"
+
+
+@pytest.mark.parametrize("first_on", [date.min, date.max])
+def test_a_first_day_at_an_end_of_the_calendar_is_refused(first_on: date):
+    with pytest.raises(ConfigurationError, match="begin on a day between 1970 and 2200"):
+        list_issue_times(first_on, 1)

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
 from tasks.upsert.pointer import read_pointer
 from tasks.upsert.run import write_run
-from tests.flows.command import ROOT
+from tests.flows.command import ROOT, run_module
 from tests.unit.upsert.frames import AS_OF, DEMAND, WIND, forecasted, processed, transformed
 
 WEEK = timedelta(days=7)
@@ -112,6 +113,15 @@ def test_instants_in_csv_are_iso_and_utc(mongo_database: Database[Document], ask
     publish(mongo_database, forecasted())
     row = ask("latest", DEMAND, "--format", "csv").text.splitlines()[1]
     assert row.startswith(f"{DEMAND},2019-11-06T21:00:00Z,6000.0,5900.0,6100.0,5800.0,6200.0,,MW")
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_full_disk_is_told_in_one_line(mongo_database: Database[Document], tmp_path: Path):
+    publish(mongo_database, forecasted())
+    words = ("latest", DEMAND, "--format", "csv", "--output", "/dev/full")
+    told = run_module("flows.forecast", *words, cwd=tmp_path, MONGODB_URI=os.environ["MONGODB_URI"])
+    assert (told.code, told.out) == (1, "")
+    assert told.err == "OSError: [Errno 28] No space left on device\n"
 
 
 def test_output_goes_to_a_file(mongo_database: Database[Document], ask: Ask, tmp_path: Path):

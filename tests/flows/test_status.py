@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclopts import CycloptsError
 from pymongo.database import Database
 
 from flows.forecast import WEEKLY
@@ -238,6 +239,12 @@ def test_wrong_usage_exits_2(tmp_path: Path):
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("words", [("--grace-hours", "inf"), ("--timeout", "inf")])
+def test_a_span_without_end_is_wrong_usage(words: tuple[str, str]):
+    with pytest.raises(CycloptsError, match="Must be <="):
+        app(words, exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize(
