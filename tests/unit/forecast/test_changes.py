@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -74,11 +75,13 @@ def compare(
     return explain_changes(made, now, past, remake=remake)
 
 
-def tell(changes: pl.DataFrame, series_id: str = DEMAND) -> dict[str, object]:
+def tell(changes: pl.DataFrame, series_id: str = DEMAND) -> dict[str, Any]:
     return changes.row(by_predicate=pl.col("series_id") == series_id, named=True)
 
 
-def shift(part: pl.DataFrame, by: float, *, since: object, until: object = AS_OF) -> pl.DataFrame:
+def shift(
+    part: pl.DataFrame, by: float, *, since: datetime, until: datetime = AS_OF
+) -> pl.DataFrame:
     moved = pl.col("at").is_between(since, until, closed="left")
     return part.with_columns(value=pl.col("value") + by * moved)
 
@@ -130,7 +133,7 @@ def test_other_code_or_settings_are_the_cause_of_what_they_moved(name: str, caus
     def alter(made: Forecasted) -> Forecasted:
         """Let the last run have been made by something else, which forecast more."""
         points = made.points.with_columns(value=pl.col("value") + 2000)
-        return replace(made, points=points, configuration=made.configuration | {name: "another"})
+        return replace(made, points=points, configuration={**made.configuration, name: "another"})
 
     told = tell(compare(know(PARTS), then=know(PARTS, day=7), alter=alter))
     assert told["cause"] == cause
