@@ -118,7 +118,8 @@ def cut_window(whole: Train, frame: Frame, window: int) -> Train:
 def cut_truth(whole: Train, frame: Frame, windows: Iterable[int]) -> Values:
     """Give what then happened in each window, windows x targets; NaN unknown or an outlier."""
     known = hide_outliers(whole.values)
-    values = np.concatenate([known, np.full(frame.targets, np.nan)])
+    ahead = np.full(frame.lead + frame.targets, np.nan)  # the latest may begin after all values
+    values = np.concatenate([known, ahead])
     starts = [frame.find_start(len(known), window) for window in windows]
     rows = [values[start : start + frame.targets] for start in starts]
     return np.array(rows).reshape(-1, frame.targets)

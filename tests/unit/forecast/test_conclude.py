@@ -17,6 +17,7 @@ from tasks.forecast.conclude import (
 from tasks.forecast.plan import SeriesPlan
 from tasks.forecast.work import Done, do_work
 from tests.unit.forecast.series import (
+    AS_OF,
     DEMAND,
     TEMPERATURE,
     forecast_here,
@@ -55,6 +56,13 @@ def test_a_series_that_cannot_be_planned_is_withheld_and_stops_no_other(step_min
     assert "its history could not be prepared (" in str(first.withheld)
     assert second.series_id == TEMPERATURE
     assert "could not" not in str(second.withheld)
+
+
+def test_a_young_series_that_has_been_silent_for_longer_than_a_week_is_stale_not_withheld():
+    silent = give_temperature(37, until=AS_OF - timedelta(days=9))
+    made = forecast_here(give_transformed({TEMPERATURE: silent}))
+    assert [outcome.status for outcome in made.outcomes] == ["stale"]
+    assert made.points.height == 266
 
 
 def test_a_series_that_cannot_be_concluded_is_withheld_and_stops_no_other():
