@@ -120,7 +120,7 @@ def rollback(*, to: str | None = None, lake: str | None = None) -> int:
     """
     with _settled(lake) as settings, open_database(settings) as db:
         done = roll_back(db, to)
-    sys.stdout.write(_tell_rollback(done) + "\n")
+    sys.stdout.write(plain(_tell_rollback(done)) + "\n")
     return 0
 
 

@@ -19,7 +19,9 @@ _HEADERS: Final = ("value", "80 % from", "to", "95 % from", "to")
 
 def render_forecasts(run: Stored, documents: Iterable[Stored]) -> RenderableType:
     """Give one table per series, in 100 columns: local time, UTC, value and both intervals."""
-    return Group(Text(_describe_run(run)), *(part for one in documents for part in _render(one)))
+    return Group(
+        Text(plain(_describe_run(run))), *(part for one in documents for part in _render(one))
+    )
 
 
 def _describe_run(run: Stored) -> str:

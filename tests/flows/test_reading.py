@@ -275,6 +275,17 @@ def test_a_rollback_says_what_it_did_and_what_readers_see(
     assert ask("rollback", "--to", first).text.startswith("Nothing was done")
 
 
+def test_the_name_of_a_run_gives_a_terminal_no_orders(mongo_database: Database[Document], ask: Ask):
+    run_id, odd = publish(mongo_database, forecasted()), "$a \x1b[31m[/b]"
+    for name, key in (("forecast_runs", "_id"), ("forecasts", "run_id")):
+        for one in list(mongo_database[name].find({key: run_id})):
+            renamed = one | {"_id": odd + one["_id"].removeprefix(run_id), key: odd}
+            mongo_database[name].insert_one(renamed)
+    told = ask("rollback", "--to", odd).text + ask("latest", DEMAND).text
+    assert told.count("run $a \ufffd[31m[/b]") + told.count("Run $a \ufffd[31m[/b]") == 2
+    assert "\x1b" not in told
+
+
 @pytest.mark.parametrize("command", [("latest", "*"), ("explain", "*"), ("rollback",)])
 def test_before_the_first_run_it_says_so(ask: Ask, command: tuple[str, ...]):
     with pytest.raises(PipelineError, match=r"nothing was published yet|nothing to roll back"):
