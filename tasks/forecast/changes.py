@@ -116,9 +116,9 @@ def measure_moves(made: Forecasted, before: pl.DataFrame) -> pl.DataFrame:
 
 
 def name_changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """Tell what of two configurations differs, in words."""
+    """Tell what of two configurations differs, in words; nothing where one is not on record."""
     told = {}
-    for name in sorted({*before, *now}):
+    for name in sorted({*before, *now}) if before else ():
         was, is_now = before.get(name, "unknown"), now.get(name, "unknown")
         if was != is_now:
             told[name] = f"{name} was {was}, is {is_now}"
@@ -127,9 +127,7 @@ def name_changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str,
 
 def tell_changed(made: Forecasted, past: Past) -> tuple[str, ...]:
     """Tell all that is configured, declared or programmed otherwise, whatever it moved."""
-    changed = (
-        name_changed(past.run.configuration, made.configuration) if past.run.configuration else {}
-    )
+    changed = name_changed(past.run.configuration, made.configuration)
     anew = (f"source {source} is declared anew" for source, _ in past.declared_anew)
     return (*changed.values(), *anew)
 

@@ -174,3 +174,7 @@ def test_a_change_has_the_columns_it_says_and_only_known_causes():
 def test_what_differs_between_configurations_is_told_by_name():
     told = name_changed({"model": "a", "series": "*"}, {"model": "b", "series": "*"})
     assert told == {"model": "model was a, is b"}
+
+
+def test_a_configuration_that_is_not_on_record_changed_nothing():
+    assert name_changed({}, {"model": "b"}) == {}
