@@ -130,6 +130,16 @@ def test_a_fault_of_the_store_is_overcome(
     assert (report.state, report.rows.inserted) == ("COMPLETED", 1)
 
 
+def test_a_body_that_stalls_half_way_is_fetched_to_its_end(
+    faulty_server: S3Server, fault_proxy: FaultProxy, mongo_database: Database[Document]
+):
+    write_older(faulty_server.open(), [older(f"S{number}") for number in range(50)])
+    fault_proxy.fail("stallmid", match="GET /" + faulty_server.bucket + "/processed/weather")
+    report = migrate(faulty_server.open_impatient(), mongo_database)
+    assert (report.state, report.rows.inserted) == ("COMPLETED", 50)
+    assert sum("/processed/weather" in line for line in fault_proxy.seen) > 1
+
+
 def test_bytes_that_stay_corrupt_are_refused_and_never_loaded(
     faulty_server: S3Server, fault_proxy: FaultProxy, mongo_database: Database[Document]
 ):

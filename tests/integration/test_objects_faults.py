@@ -3,10 +3,8 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
-from obstore.store import S3Store
 
 from tasks.common.errors import ConfigurationError, CorruptObjectError, TransientError
 from tasks.common.objects import ObjectStore, open_store
@@ -19,20 +17,6 @@ BODY = hashlib.sha256(b"seed").digest() * 10_000
 @pytest.fixture
 def store(faulty_server: S3Server) -> ObjectStore:
     return faulty_server.open()
-
-
-def open_impatient(server: S3Server) -> ObjectStore:
-    """Open a store that waits one second where the product waits thirty."""
-    backend = S3Store(
-        server.bucket,
-        endpoint=server.endpoint,
-        region=server.region,
-        access_key_id=server.access_key,
-        secret_access_key=server.secret_key,
-        client_options={"allow_http": True, "read_timeout": "1s"},
-        retry_config={"max_retries": 2, "backoff": {"init_backoff": timedelta(milliseconds=10)}},
-    )
-    return ObjectStore(server.uri, backend)
 
 
 @pytest.mark.parametrize("mode", ["503", "500", "reset"])
@@ -136,7 +120,7 @@ def test_a_write_that_was_never_answered_is_read_back(
 ):
     fault_proxy.stall_seconds = 3
     fault_proxy.fail("stall", match="PUT")
-    assert open_impatient(faulty_server).put_if_absent("key", BODY)
+    assert faulty_server.open_impatient().put_if_absent("key", BODY)
     assert [line.split(" ")[0] for line in fault_proxy.seen] == ["PUT", "GET"]
 
 
@@ -144,7 +128,7 @@ def test_a_refusal_that_lasts_is_transient_and_names_the_endpoint(
     faulty_server: S3Server, fault_proxy: FaultProxy
 ):
     fault_proxy.fail("503", times=99)
-    store = open_impatient(faulty_server)
+    store = faulty_server.open_impatient()
     for attempt in (store.list_objects, lambda: store.get_bytes("key")):
         with pytest.raises(TransientError, match=r"\(SlowDown\): .* S3_ENDPOINT_URL"):
             attempt()
@@ -155,7 +139,7 @@ def test_a_refusal_that_lasts_is_transient_and_names_the_endpoint(
 def test_nobody_at_the_endpoint_is_transient(s3_server: S3Server):
     nowhere = replace(s3_server, endpoint="http://127.0.0.1:9")
     with pytest.raises(TransientError, match=r"^Cannot list s3://[^\n]* S3_ENDPOINT_URL"):
-        open_impatient(nowhere).list_objects()
+        nowhere.open_impatient().list_objects()
 
 
 @pytest.mark.parametrize(
