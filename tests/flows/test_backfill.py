@@ -202,3 +202,16 @@ def test_a_week_that_fails_stops_none_of_the_others(tmp_path: Path):
 def test_a_first_day_at_an_end_of_the_calendar_is_refused(first_on: date):
     with pytest.raises(ConfigurationError, match="begin on a day between 1970 and 2200"):
         list_issue_times(first_on, 1)
+
+
+@pytest.mark.usefixtures("prefect_server", "stored")
+def test_the_flow_of_the_ui_runs_known_weeks_without_a_change(
+    lake: Path, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("MONGODB_DATABASE", "backfilled")
+    asked = {"first_on": date(2019, 1, 8), "weeks": 2, "lake": str(lake)}
+    ended = cast("State", run_flow_sync(forecast_backfill, parameters=asked, return_type="state"))
+    assert (ended.name, ended.message) == ("COMPLETED", "2 weeks: 2 COMPLETED")
+    with MongoClient(mongodb_uri) as client:
+        assert client["backfilled"]["forecast_runs"].count_documents({}) == WEEKS
