@@ -4,7 +4,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from tasks.common.contracts import MARKET_ZONE
+from flows.wednesday import list_issue_times
 from tasks.common.objects import open_store
 from tasks.common.results import Transformed
 from tasks.common.settings import Settings
@@ -26,9 +26,6 @@ from tests.bench.engine import OURS, forecast_plan, warm_up
 from tests.bench.quality import Judged, hide_unknown, judge_all, list_methods, score_all
 from tests.bench.scores import Values, average
 
-WEDNESDAY: Final = 2
-ISSUED: Final = time(22)
-"""On the clocks of France, as the flow's schedule says."""
 HORIZON_DAYS: Final = 11
 
 
@@ -76,12 +73,11 @@ class Production:
     @property
     def issue_times(self) -> list[datetime]:
         """List the Wednesdays at 22:00 on the clocks of France, in UTC."""
-        first = self.start + timedelta(days=(WEDNESDAY - self.start.weekday()) % 7)
-        days = [first + timedelta(weeks=week) for week in range(self.weeks)]
-        if self.limit is not None and self.limit < len(days):
-            places = np.linspace(0, len(days) - 1, self.limit).round().astype(int)
-            days = [days[place] for place in places]
-        return [datetime.combine(day, ISSUED, MARKET_ZONE).astimezone(UTC) for day in days]
+        times = list_issue_times(self.start, self.weeks)
+        if self.limit is not None and self.limit < len(times):
+            places = np.linspace(0, len(times) - 1, self.limit).round().astype(int)
+            times = [times[place] for place in places]
+        return [issue_at.astimezone(UTC) for issue_at in times]
 
 
 def measure_production(wanted: Production, *, workers: int | None) -> dict[str, Any]:
