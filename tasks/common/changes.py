@@ -48,6 +48,7 @@ class Past:
     then: Transformed
     now: Transformed
     declared_anew: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
 
     @property
     def is_restated(self) -> bool:
@@ -69,3 +70,4 @@ class Changes:
     frame: pl.DataFrame = field(default_factory=CHANGES.to_frame)
     changed: tuple[str, ...] = ()
     reason: str | None = None
+    seconds: float = 0.0

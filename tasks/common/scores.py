@@ -87,6 +87,7 @@ class Earlier:
 
     points: pl.DataFrame = field(default_factory=EARLIER.to_frame)
     runs: tuple[EarlierRun, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Scored:
 
     scores: pl.DataFrame = field(default_factory=SCORES.to_frame)
     earlier: Earlier = field(default_factory=Earlier)
+    seconds: float = 0.0
 
 
 UNSCORED: Final = Scored()

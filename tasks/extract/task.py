@@ -12,7 +12,7 @@ from prefect.tasks import exponential_backoff
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Fetched, Item, Mode, Plan, Selection
 from tasks.common.objects import open_store, resolve_output
-from tasks.common.results import Extracted
+from tasks.common.results import Extracted, timed
 from tasks.common.settings import load_settings
 from tasks.extract.harvest import harvest_lake
 from tasks.extract.identity import STATIONS
@@ -34,6 +34,7 @@ retried_task = task(
 
 
 @retried_task
+@timed
 def extract(
     *, lake: str | None = None, as_of: datetime | None = None, dry_run: bool = False
 ) -> Extracted:

@@ -77,7 +77,6 @@ def conclude_forecast(
         points=pl.concat([POINTS.to_frame(), *(points for _, points in ended)]),
         outcomes=tuple(outcome for outcome, _ in ended),
         config_hash=hash_configuration(configuration),
-        seconds=0.0,
         pattern=str(asked.get("series", "*")),
         fits={str(how): count for how, count in sorted(counts.items())},
         scored=scored,

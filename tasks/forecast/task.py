@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -24,7 +23,7 @@ from prefect.tasks import exponential_backoff
 from tasks.common.changes import Changes, Past
 from tasks.common.errors import is_worth_retrying
 from tasks.common.objects import open_store
-from tasks.common.results import Forecasted, Transformed
+from tasks.common.results import Forecasted, Transformed, timed
 from tasks.common.scores import UNSCORED, Scored
 from tasks.common.settings import Settings, load_settings
 from tasks.forecast.changes import count_causes, explain_changes, remake_points, tell_changed
@@ -53,6 +52,7 @@ retried_task = task(
 
 
 @retried_task
+@timed
 def forecast(
     transformed: Transformed,
     *,
@@ -82,12 +82,12 @@ def forecast(
     limit = started + 60 * (deadline_minutes or math.inf)
     done = _do_all(plans, store, settings, time_is_up=lambda: time.perf_counter() > limit)
     made = conclude_forecast(plans, done, horizon=horizon, asked=asked, scored=scored)
-    made = replace(made, seconds=time.perf_counter() - started)
-    get_run_logger().info("Ended %s in %.1f s", _count_statuses(made), made.seconds)
+    get_run_logger().info("Ended %s", _count_statuses(made))
     return made
 
 
 @retried_task
+@timed
 def compare(transformed: Transformed, forecasted: Forecasted, past: Past | None) -> Changes:
     """Tell what moved since the last run that readers were given, and why."""
     if past is None:
@@ -101,7 +101,7 @@ def compare(transformed: Transformed, forecasted: Forecasted, past: Past | None)
         remake = partial(remake_points, past=past, horizons=horizons, do=do)
         moved = explain_changes(forecasted, transformed, past, remake=remake)
     get_run_logger().info("Causes of what moved since %s: %s", past.run.run_id, count_causes(moved))
-    return Changes(past.run, moved, tell_changed(forecasted, past))
+    return Changes(past.run, moved, tell_changed(forecasted, past), seconds=past.seconds)
 
 
 def _do_all(

@@ -211,6 +211,9 @@ class RunReport(_Document):
         description="Fits by how they came about: copied, recalled from earlier runs, fitted, left."
     )
     forecast_seconds: float
+    seconds: dict[str, float] = Field(
+        default={}, description="What each step took, in the order they ran; not the report itself."
+    )
     series: list[Series] = Field(description="Troubled series first, then fallbacks, then by name.")
     demand_next_week: list[DemandDay] = Field(description="Next ISO week, Monday to Sunday.")
     scorecard: list[Score] = Field(description="By series and bucket, nearest bucket first.")

@@ -21,7 +21,7 @@ from tasks.report import tables
 from tasks.report.charts import draw_trend
 from tasks.report.document import RunReport
 from tasks.report.gallery import Gallery, Group, draw_demand, hang_groups, label, open_gallery
-from tasks.report.render import describe_counts
+from tasks.report.render import describe_counts, describe_durations
 from tasks.report.text import join_counts
 
 _MOST_ROWS: Final = 500
@@ -61,6 +61,7 @@ def render_page(report: RunReport, transformed: Transformed, forecasted: Forecas
         problems_table=tables.tabulate_problems(report.input.problems),
         quarantine=_find_quarantine(report),
         commands=_give_commands(report),
+        durations=describe_durations(report),
         vcpu_seconds=vcpu_seconds,
         eur=vcpu_seconds / 3600 * EUR_PER_VCPU_HOUR,
         licences=_list_licences(transformed),

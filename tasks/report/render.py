@@ -130,6 +130,7 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     yield _describe_fits(report)
     yield from describe_moves(report.changes)
     yield _describe_place(report)
+    yield describe_durations(report)
     for note in report.mongodb.notes:
         yield f"Note: {note}"
 
@@ -149,6 +150,12 @@ def _describe_fits(report: RunReport) -> str:
     ranked = ", ".join(f"{name} {share:.0%}" for name, share in best)
     weights = f"; weights over {len(combined)} series: {ranked}" if ranked else ""
     return f"Fits: {made}, in {report.forecast_seconds:.0f} s{weights}."
+
+
+def describe_durations(report: RunReport) -> str:
+    """Tell what each step took."""
+    told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
+    return f"Took {sum(report.seconds.values()):.0f} s: {told}."
 
 
 def _describe_place(report: RunReport) -> str:

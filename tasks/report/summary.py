@@ -14,6 +14,7 @@ from tasks.common.results import (
     Extracted,
     Forecasted,
     ObjectOutcome,
+    Timed,
     Transformed,
     Written,
 )
@@ -66,12 +67,23 @@ def summarise_run(
         input=_describe_input(extracted, transformed),
         fits=dict(forecasted.fits),
         forecast_seconds=forecasted.seconds,
+        seconds=_list_durations(extracted, transformed, forecasted, written, moved),
         series=_describe_series(transformed.series, forecasted.outcomes),
         demand_next_week=_sum_demand_days(forecasted, transformed.series),
         scorecard=_list_scores(forecasted, transformed.series),
         changes=_describe_changes(moved, transformed.series),
         mongodb=_describe_publication(written),
     )
+
+
+def _list_durations(
+    extracted: Timed, transformed: Timed, forecasted: Forecasted, written: Timed, moved: Timed
+) -> dict[str, float]:
+    """Give the seconds of each step; that of `compare` has the history it looked up."""
+    scored = forecasted.scored
+    names = ("extract", "transform", "recall", "score", "forecast", "upsert", "compare")
+    steps = (extracted, transformed, scored.earlier, scored, forecasted, written, moved)
+    return {name: round(step.seconds, 3) for name, step in zip(names, steps, strict=True)}
 
 
 def _name_image(settings: Settings) -> str | None:

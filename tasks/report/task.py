@@ -16,7 +16,7 @@ from tasks.common.changes import Changes
 from tasks.common.errors import TerminalError, is_worth_retrying
 from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
-from tasks.common.results import Extracted, Forecasted, Transformed, Written
+from tasks.common.results import Extracted, Forecasted, Transformed, Written, timed
 from tasks.common.scores import Earlier, Scored
 from tasks.common.settings import add_image_digest, load_settings
 from tasks.report.archive import archive_migration, archive_page, archive_report
@@ -39,6 +39,7 @@ retried_task = task(
 
 
 @task(cache_policy=NO_CACHE)
+@timed
 def score(earlier: Earlier, transformed: Transformed) -> Scored:
     """Hold what readers were given before against what has happened since."""
     scored = score_earlier(earlier, transformed)

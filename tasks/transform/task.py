@@ -11,7 +11,7 @@ from tasks.common.contracts import POINTS
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Fetched, Plan
 from tasks.common.objects import open_store
-from tasks.common.results import Extracted, Forecasted, Transformed
+from tasks.common.results import Extracted, Forecasted, Transformed, timed
 from tasks.common.settings import load_settings
 from tasks.transform.conversion import convert_object
 from tasks.transform.outcome import conclude_transform, recollect_past
@@ -27,6 +27,7 @@ retried_task = task(
 
 
 @retried_task
+@timed
 def transform(extracted: Extracted) -> Transformed:
     """Commit what was read to the processed layer, and give the history known at `as_of`.
 
@@ -42,6 +43,7 @@ def transform(extracted: Extracted) -> Transformed:
 
 
 @retried_task
+@timed
 def recollect(
     extracted: Extracted, transformed: Transformed, forecasted: Forecasted
 ) -> Past | None:

@@ -13,7 +13,7 @@ from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Account, Fetched, Plan
 from tasks.common.mongo import connect, database, ensure_indexes, locate_database
 from tasks.common.objects import open_store
-from tasks.common.results import Forecasted, Transformed, Written
+from tasks.common.results import Forecasted, Transformed, Written, timed
 from tasks.common.scores import Earlier
 from tasks.common.settings import add_image_digest, load_settings
 from tasks.upsert.migration import load_batch, mark_known
@@ -31,6 +31,7 @@ retried_task = task(
 
 
 @retried_task
+@timed
 def recall(transformed: Transformed) -> Earlier:
     """Give what readers were given before; nothing where a dry run has no MongoDB to ask."""
     settings = load_settings()
@@ -43,6 +44,7 @@ def recall(transformed: Transformed) -> Earlier:
 
 
 @retried_task
+@timed
 def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
     """Store stations, observations and forecasts, and publish the run; again changes nothing.
 

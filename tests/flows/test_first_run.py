@@ -57,6 +57,13 @@ def test_demand_is_forecast_for_the_whole_next_week(first: Ran):
     assert [day["hours"] for day in days] == [24.0] * 7
 
 
+def test_every_step_is_timed(first: Ran):
+    seconds = first.report["seconds"]
+    steps = ["extract", "transform", "recall", "score", "forecast", "upsert", "compare"]
+    assert (list(seconds), min(seconds.values()) >= 0) == (steps, True)
+    assert seconds["forecast"] > max(seconds["score"], seconds["recall"])
+
+
 def test_the_run_is_published(first: Ran):
     assert first.report["mongodb"]["published"] is True
     assert first.report["mongodb"]["collections"]["observations"]["inserted"] > 10_000

@@ -2,15 +2,25 @@
 
 import io
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from tasks.common.changes import Changes
+from tasks.common.settings import Settings
 from tasks.report.document import RunReport
 from tasks.report.render import render_markdown, render_terminal, tabulate_for_prefect
+from tasks.report.summary import summarise_run
 from tasks.report.text import fence
+from tests.unit.report.results_of_a_run import (
+    give_extracted,
+    give_forecasted,
+    give_transformed,
+    give_written,
+)
 from tests.unit.report.test_summary import tell
 
 
@@ -40,6 +50,20 @@ def test_the_table_of_many_series_with_long_names_fits_100_columns_and_loses_no_
 
 def test_the_terminal_summary_opens_with_the_verdict():
     assert show().startswith("DEGRADED: 3.00 % of 100 records were rejected")
+
+
+def test_every_step_says_what_it_took():
+    told = summarise_run(
+        replace(give_extracted(), seconds=1.0),
+        replace(give_transformed(), seconds=2.0),
+        replace(give_forecasted(), seconds=3.0),
+        replace(give_written(), seconds=4.0),
+        Settings(),
+        moved=Changes(seconds=5.0),
+    )
+    assert told.seconds["extract"] == 1
+    shown = " ".join(show(told).split())
+    assert "Took 15 s: extract 1.0, transform 2.0, recall 0.0, score 0.0, forecast 3.0, " in shown
 
 
 def test_brackets_in_a_key_are_text_and_not_markup():
