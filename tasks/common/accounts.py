@@ -95,13 +95,17 @@ class WriteCounts:
 
 @dataclass(frozen=True)
 class Member:
-    """One method's part in one series: `mae` in the backtest, `weight` in the combination."""
+    """One method's part in one series: `mae` in the backtest, `weight` in the combination.
+
+    `values` is what it forecasts by itself, one per point; empty where it could not.
+    """
 
     name: str
     mae: float | None
     weight: float
     seconds: float
     failure: str | None = None
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def conclude_series(
     average = average_directions if plan.kind == "direction" else combine
     judgement = judge_backtest(stacked, truth, naives, average=average)
     if judgement is None:
-        told = describe_members(windows, {}, {})
+        told = describe_members(windows, None, ahead)
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
     scale = _compare_with_year(plan)
     inner, outer = (by * again for by, again in zip(scale, correction, strict=True))
@@ -109,7 +109,7 @@ def conclude_series(
     points = _build_points(plan, average(ahead, judgement.weights), radii)
     if plan.kind == "rain":
         points = points.with_columns(probability=_tell_chance(plan, judgement.weights))
-    told = describe_judged(plan, judgement, windows, scale=scale)
+    told = describe_judged(plan, judgement, windows, ahead=ahead, scale=scale)
     return replace(told, correction80=correction[0], correction95=correction[1]), points
 
 

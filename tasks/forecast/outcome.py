@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.common.accounts import Member, SeriesOutcome, SeriesStatus
 from tasks.forecast.backtest import Fit
-from tasks.forecast.combine import Judgement
+from tasks.forecast.combine import Forecasts, Judgement
 from tasks.forecast.history import hide_outliers
 from tasks.forecast.intervals import Scale, measure_coverage
 from tasks.forecast.plan import SeriesPlan
@@ -38,10 +38,10 @@ def describe_withheld(
 
 
 def describe_judged(
-    plan: SeriesPlan, judgement: Judgement, windows: Windows, *, scale: Scale
+    plan: SeriesPlan, judgement: Judgement, windows: Windows, *, ahead: Forecasts, scale: Scale
 ) -> SeriesOutcome:
     """Describe a published series: stale when its newest value is old, whatever else it is."""
-    members = describe_members(windows, judgement.maes, judgement.weights)
+    members = describe_members(windows, judgement, ahead)
     coverage80, coverage95 = measure_coverage(judgement.errors, scale)
     reason = f"{_explain(plan, judgement, members)} ({len(plan.windows)} past windows)."
     status: SeriesStatus = "model" if judgement.published == "combination" else "fallback"
@@ -67,16 +67,19 @@ def _explain_headline(windows: Windows) -> dict[str, tuple[float, ...]]:
 
 
 def describe_members(
-    windows: Windows, maes: Mapping[str, float | None], weights: Mapping[str, float]
+    windows: Windows, judgement: Judgement | None, ahead: Forecasts
 ) -> tuple[Member, ...]:
     """Describe every member that was applicable to the forecast itself, in the table's order."""
+    maes, weights = (judgement.maes, judgement.weights) if judgement else ({}, {})
     ordered = [fits for _, fits in sorted(windows.items())]
     described = []
     for name in ordered[0] if ordered else ():
         fits = [fits[name] for fits in ordered if name in fits]
         seconds = sum(fit.seconds for fit in fits)
         failure = next((fit.failure for fit in fits if fit.failure), None)
-        described.append(Member(name, maes.get(name), weights.get(name, 0.0), seconds, failure))
+        own = tuple(ahead[name].tolist()) if name in ahead else ()
+        told = maes.get(name), weights.get(name, 0.0), seconds, failure, own
+        described.append(Member(name, *told))
     return tuple(described)
 
 

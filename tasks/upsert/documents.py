@@ -6,7 +6,6 @@ Instants are BSON dates in UTC.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -148,9 +147,9 @@ def _describe_series(row: Mapping[str, object]) -> Document:
 
 def _describe_outcome(outcome: SeriesOutcome) -> Document:
     """Give the outcome as a document; durations apart, since they are not content."""
-    said = asdict(outcome)
+    said = dict(vars(outcome))  # dataclasses.asdict would copy every number of every member
     del said["series_id"]
-    members = [{k: _keep_finite(v) for k, v in m.items()} for m in said.pop("members")]
+    members = [{k: _keep_finite(v) for k, v in vars(m).items()} for m in said.pop("members")]
     seconds = {"series": said.pop("seconds")} | {m["name"]: m.pop("seconds") for m in members}
     told = {name: _keep_finite(value) for name, value in said.items()}
     return told | {"members": members, "seconds": seconds}

@@ -120,11 +120,14 @@ def test_a_newcomer_reads_the_forecast_right_after_the_run(folder: Path, second:
     assert len(re.findall(r"^\w{3} \d{4}-.*Z .*\d$", told.out, re.MULTILINE)) > 250
 
 
-def test_prophets_terms_sum_to_its_forecast(folder: Path, second: Ran):
+def test_a_value_is_the_sum_of_its_members_and_prophets_of_its_terms(folder: Path, second: Ran):
     monday = second.report["demand_next_week"][0]["on"]
     words = ("rte:32:electricity_demand", "--at", f"{monday}T12:00+01:00", "--format", "json")
     told = run_module("flows.forecast", "explain", *words, cwd=folder)
-    value = json.loads(told.out)["value"]
+    explained = json.loads(told.out)
+    value, members = explained["value"], explained["members"]
+    parts = [one["value"] * one["weight"] for one in members if one["weight"]]
+    assert sum(parts) == pytest.approx(value["value"], rel=1e-12)
     assert {"trend", "residuals", "holidays"} <= set(value["terms"])
     assert value["prophet_value"] == pytest.approx(sum(value["terms"].values()))
     assert value["prophet_value"] == pytest.approx(value["value"], rel=0.3)

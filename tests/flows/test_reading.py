@@ -74,8 +74,12 @@ def publish(db: Database[Document], forecast: Forecasted) -> str:
 def explained(forecast: Forecasted, *, series_id: str = DEMAND) -> Forecasted:
     """Give the forecast with Prophet's terms, under another name if wanted."""
     demand, wind = forecast.outcomes
-    members = (replace(demand.members[0], name="prophet"), *demand.members[1:])
-    named = replace(demand, series_id=series_id, members=members, components=TERMS)
+    values = ((5000.0,) * 24, (5500.0,) * 24)
+    said = zip(("prophet", "lags"), (0.7, 0.3), values, strict=True)
+    part = demand.members[0]
+    members = [replace(part, name=name, weight=share, values=own) for name, share, own in said]
+    members.append(demand.members[1])
+    named = replace(demand, series_id=series_id, members=tuple(members), components=TERMS)
     points = forecast.points.with_columns(pl.lit(series_id).alias("series_id"))
     return replace(forecast, points=points, outcomes=(named, wind))
 
@@ -234,6 +238,27 @@ def test_a_value_is_the_sum_of_prophets_terms(mongo_database: Database[Document]
     assert (value["at"], value["prophet_value"]) == ("2019-11-07T00:00:00Z", 3.25)
     assert value["terms"] == {"trend": 3, "weekly": 0.5, "holidays": -0.25}
     assert "terms trend" in ask(*words).text
+
+
+def test_a_value_is_what_its_members_say_by_their_weights(
+    mongo_database: Database[Document], ask: Ask
+):
+    publish(mongo_database, explained(forecasted()))
+    words = ("explain", DEMAND, "--at", "2019-11-07T01:30+01:00")
+    told = json.loads(ask(*words, "--format", "json").out)
+    assert [(one["name"], one.get("value"), one["weight"]) for one in told["members"]] == [
+        *(("prophet", 5000.0, 0.7), ("lags", 5500.0, 0.3), ("naive_364d", None, 0.0))
+    ]
+    assert told["value"]["combined"] == pytest.approx(0.7 * 5000 + 0.3 * 5500)
+    assert re.search(r"lags +value 5,500, mae 120, weight 0.3", ask(*words).text)
+
+
+def test_directions_are_combined_through_north(mongo_database: Database[Document], ask: Ask):
+    publish(mongo_database, explained(forecasted()))
+    turned = {"unit": "degree", "members.0.values": [350.0] * 24, "members.1.values": [20.0] * 24}
+    mongo_database["forecasts"].update_one({"series_id": DEMAND}, {"$set": turned})
+    words = ("explain", DEMAND, "--at", "2019-11-06T21:00Z", "--format", "json")
+    assert json.loads(ask(*words).out)["value"]["combined"] == pytest.approx(358.88, abs=0.01)
 
 
 def test_a_wind_is_explained_in_the_scale_of_its_fit(mongo_database: Database[Document], ask: Ask):

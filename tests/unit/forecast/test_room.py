@@ -67,6 +67,14 @@ def test_every_member_of_both_series_was_judged_or_says_why_not(forecasted: Fore
         assert {"mstl", "naive_168h", *weather} <= judged
 
 
+def test_what_is_published_is_what_its_members_say_by_their_weights(forecasted: Forecasted):
+    for outcome in forecasted.outcomes:
+        _, points = take(forecasted, outcome.series_id)
+        told = [(one.weight, np.array(one.values)) for one in outcome.members if one.weight]
+        combined = np.sum([weight * values for weight, values in told], axis=0)
+        np.testing.assert_allclose(combined, points["value"], rtol=1e-12)
+
+
 def test_intervals_lie_around_the_value(forecasted: Forecasted):
     points = forecasted.points
     for lower, upper in itertools.pairwise(("lower95", "lower80", "value", "upper80", "upper95")):
