@@ -12,7 +12,7 @@ export DO_NOT_TRACK ?= 1
 # Recorded with every run, so that a forecast can be traced to its code.
 export GIT_SHA ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help install run serve test check up up-ecs down image image-check compose-check aws-check browser-check screenshots deploy-check bootstrap deploy bench lock clean
+.PHONY: help install run serve test check up up-ecs down image image-check compose-check aws-check browser-check backfill-check mongosh-check screenshots deploy-check bootstrap deploy bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -94,6 +94,12 @@ aws-check: .venv/dev.stamp ## Apply the Terraform to a moto server and read back
 
 browser-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run the forecast from the Prefect UI in a real browser
 	@$(BIN)/python -m pytest -m browser tests/deployment $(ARGS)
+
+backfill-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run twelve Wednesdays of 2019 over real data, check each score
+	@$(BIN)/python -m pytest -m twelve tests/deployment $(ARGS)
+
+mongosh-check: .venv/dev.stamp ## Run what the documents show for mongosh (needs npm)
+	@$(BIN)/python -m pytest -m mongosh tests/deployment $(ARGS)
 
 screenshots: .venv/dev.stamp | $(PREFECT_HOME) ## Make the pictures of docs/images anew
 	@$(BIN)/python -m tests.deployment.prefect_ui
