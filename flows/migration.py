@@ -4,6 +4,7 @@ python -m flows.migration --help
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,7 @@ from prefect.states import State
 
 from flows.hooks import HOOKS, name_migration
 from tasks.common.errors import ConfigurationError
-from tasks.common.migration import Account, Fetched, Item, Migrated, Plan, Selection
+from tasks.common.migration import Account, Fetched, Item, Migrated, Plan, Selection, choose_mode
 from tasks.extract.task import fetch, survey
 from tasks.report.migration import MigrationReport
 from tasks.report.task import conclude, report_migration
@@ -35,13 +36,11 @@ def s3_to_mongo_migration(  # noqa: PLR0913, PLR0917 - the fields of a form
 ) -> State[MigrationReport]:
     """Plan what is to be loaded, load it batch by batch, and account for every row.
 
-    Choose one of key, date, latest, all and replay_quarantine; choose none for all that
-    MongoDB's ledger does not have.
-
     Args:
         lake: Where the processed layer lies: a folder or s3://bucket/prefix. Empty: the setting
             LAKE_URI.
-        key: One object, for example processed/weather_data_20260218_194202.json.
+        key: One object, for example processed/weather_data_20260218_194202.json; give at most one
+            of key, date, latest, all and replay_quarantine: none is all that is not yet loaded.
         date: Objects with rows of this UTC day, or written on it.
         latest: The latest object, or all of the latest manifest.
         all: All objects, also those that the ledger has.
@@ -50,8 +49,7 @@ def s3_to_mongo_migration(  # noqa: PLR0913, PLR0917 - the fields of a form
         verify: Compare with MongoDB and write nothing.
     """
     wanted = Selection(key, date, latest, all, replay_quarantine)
-    mode = "dry run" if dry_run else "verify" if verify else "load"
-    plan = survey(wanted, lake=lake, mode=mode)
+    plan = survey(wanted, lake=lake, mode=choose_mode(dry_run=dry_run, verify=verify))
     migrated = move_batches(plan)
     return conclude(report_migration(migrated))
 
@@ -72,7 +70,8 @@ def move_batches(plan: Plan) -> Migrated:
     failure = _find_failure(prepared)
     if failure is None:
         plan = prepared.result()
-        failure = _move(plan, plan.split_batches(), accounts)
+        # Prefect walks through all that a task is given: a batch is not given the whole plan.
+        failure = _move(replace(plan, items=()), plan.split_batches(), accounts)
     if isinstance(failure, ConfigurationError):
         raise failure
     reason = str(failure) if failure else None

@@ -9,8 +9,7 @@ from cyclopts import App, Parameter
 from deployments.local.ground import prepared_ground
 from flows.migration import s3_to_mongo_migration
 from flows.terminal import Quiet, check_file, mute, run_command, run_here, say, show_outcome
-from tasks.common.errors import ConfigurationError
-from tasks.common.migration import Selection
+from tasks.common.migration import Selection, choose_mode
 from tasks.common.objects import open_store
 from tasks.common.settings import load_settings
 from tasks.report.migration import MigrationReport
@@ -59,10 +58,8 @@ def run(  # noqa: PLR0913 - one option a word
     """
     settings = load_settings()
     wanted = vars(Selection(key, date, latest, all, replay_quarantine).check())
+    choose_mode(dry_run=dry_run, verify=verify)
     check_file(json, "--json")
-    if dry_run and verify:
-        msg = "--dry-run and --verify exclude each other: give one of them."
-        raise ConfigurationError(msg)
     if lake is not None:
         open_store(lake, settings)
     with prepared_ground(settings, lake, dry_run=False, say=mute if quiet else say):

@@ -21,6 +21,7 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect.states import State
+from pydantic_core import to_json
 from rich.console import Console, RenderableType
 
 from flows.progress import logs_json, stderr, watched
@@ -113,7 +114,7 @@ def show_outcome(
     if to_stdout:
         sys.stdout.write(told.model_dump_json(indent=1) + "\n")
     elif json is not None:
-        json.write_text(told.model_dump_json(indent=1) + "\n")
+        json.write_bytes(to_json(told, indent=1))
     return EXIT_CODES[told.state]
 
 

@@ -67,7 +67,7 @@ class Tally:
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WriteCounts:
     """What MongoDB made of the documents it was given."""
 

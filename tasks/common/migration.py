@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import date as day
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from tasks.common.accounts import WriteCounts
 from tasks.common.errors import ConfigurationError
@@ -39,14 +40,29 @@ class Selection:
         Raises:
             ConfigurationError: more than one is given.
         """
-        given = [name.replace("_", "-") for name, value in vars(self).items() if value]
-        if len(given) > 1:
-            msg = f"--{' and --'.join(given)} exclude each other: give one of them, or none."
-            raise ConfigurationError(msg)
+        _refuse_two(**vars(self))
         return self
 
 
-@dataclass(frozen=True)
+def choose_mode(*, dry_run: bool, verify: bool) -> Mode:
+    """Give the mode that the two switches ask for.
+
+    Raises:
+        ConfigurationError: both are on.
+    """
+    _refuse_two(dry_run=dry_run, verify=verify)
+    return "dry run" if dry_run else "verify" if verify else "load"
+
+
+def _refuse_two(**words: object) -> None:
+    """Refuse two words of which one alone makes sense; the form and the command line call it."""
+    given = [name.replace("_", " ") for name, value in words.items() if value]
+    if len(given) > 1:
+        msg = f"{' and '.join(given)} exclude each other: give one of them, or none."
+        raise ConfigurationError(msg)
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One object of the processed layer, as listed.
 
@@ -129,37 +145,54 @@ class Fetched:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-class Account(BaseModel):
+@checked_dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Account:
     """What became of one object: received = the sum of all other counts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str
     kind: Kind
-    fate: Fate = Field(
-        description="planned; known (the ledger has it); loaded; verified; differs; refused; left "
-        "(the run ended before its turn)."
-    )
+    fate: Annotated[
+        Fate,
+        Field(
+            description="planned; known (the ledger has it); loaded; verified; differs; refused; "
+            "left (the run ended before its turn)."
+        ),
+    ]
     reason: str | None = None
     etag: str
     size: int
     sha256: str | None = None
-    expected_rows: int | None = Field(None, description="What the manifest promises.")
-    rows: WriteCounts = Field(WriteCounts(), description="Records by what MongoDB made of them.")
-    rejected: dict[str, int] = Field({}, description="Rejected records by rule.")
+    expected_rows: Annotated[int | None, Field(description="What the manifest promises.")] = None
+    rows: Annotated[WriteCounts, Field(description="Records by what MongoDB made of them.")] = (
+        WriteCounts()
+    )
+    rejected: Annotated[dict[str, int], Field(description="Rejected records by rule.")] = field(
+        default_factory=dict
+    )
     quarantine_key: str | None = None
-    error_rate: float = Field(0.0, description="Rejected over received, 0 to 1.")
-    imperial: int = Field(0, description="Records converted that hid imperial values.")
-    left_out: dict[str, int] = Field({}, description="Values that have no counterpart, by name.")
+    error_rate: Annotated[float, Field(description="Rejected over received, 0 to 1.")] = 0.0
+    imperial: Annotated[int, Field(description="Records converted that hid imperial values.")] = 0
+    left_out: Annotated[
+        dict[str, int], Field(description="Values that have no counterpart, by name.")
+    ] = field(default_factory=dict)
     first_at: datetime | None = None
     last_at: datetime | None = None
-    stations: dict[str, tuple[int, int]] = Field(
-        {}, description="Documents of each station: in the object, and read back from MongoDB."
-    )
-    displaced: int = Field(0, description="Documents of which MongoDB holds a newer version.")
-    checksum: str = Field("", description="Sum of content hashes modulo 2^128, in the object.")
-    checksum_stored: str = Field("", description="The same documents, read back from MongoDB.")
-    differing: list[str] = Field([], description="Documents that MongoDB has not so, at most 20.")
+    stations: Annotated[
+        dict[str, tuple[int, int]],
+        Field(description="Documents of each station: in the object, and read back from MongoDB."),
+    ] = field(default_factory=dict)
+    displaced: Annotated[
+        int, Field(description="Documents of which MongoDB holds a newer version.")
+    ] = 0
+    checksum: Annotated[
+        str, Field(description="Sum of content hashes modulo 2^128, in the object.")
+    ] = ""
+    checksum_stored: Annotated[
+        str, Field(description="The same documents, read back from MongoDB.")
+    ] = ""
+    differing: Annotated[
+        list[str], Field(description="Documents that MongoDB has not so, at most 20.")
+    ] = field(default_factory=list)
     seconds: float = 0.0
 
 

@@ -90,8 +90,8 @@ def select(plan: Plan, wanted: Selection) -> Plan:
     )
     if not chosen and (wanted.key or wanted.date):
         msg = (
-            f"No object of the processed layer is {wanted.key or f'of {wanted.date}'}: --dry-run "
-            f"--all lists the {len(plan.items)} that there are."
+            f"No object of the processed layer is {wanted.key or f'of {wanted.date}'}: a dry run "
+            f"of all lists the {len(plan.items)} that there are."
         )
         raise ConfigurationError(msg)
     return replace(plan, items=chosen)

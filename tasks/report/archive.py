@@ -5,6 +5,8 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from pydantic_core import to_json
+
 from tasks.common.objects import ObjectStore
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport
@@ -59,7 +61,7 @@ def archive_migration(report: MigrationReport, store: ObjectStore) -> str:
 
     Key: `reports/migration/migration_report_YYYYMMDDTHHMMSSZ.json`.
     """
-    body = report.model_dump_json(indent=1).encode()
+    body = to_json(report, indent=1)  # bytes at once: of thousands of objects a text would be large
     start = report.started_at.astimezone(UTC)
     stamps = (start + timedelta(seconds=later) for later in count())
     keys = (f"reports/migration/migration_report_{at:%Y%m%dT%H%M%SZ}.json" for at in stamps)

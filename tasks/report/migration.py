@@ -64,10 +64,7 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
     Raises:
         UnbalancedCountsError: records of an object, or of all, appeared or vanished.
     """
-    plan, done = migrated.plan, {account.key: account for account in migrated.accounts}
-    left = "planned" if plan.mode == "dry run" else "left"
-    foreseen = [open_account(item, "known" if item.is_known else left) for item in plan.items]
-    objects = [done.get(account.key, account) for account in foreseen]
+    plan, objects = migrated.plan, _account_for_all(migrated)
     rows = sum((one.rows.check(one.key) for one in objects), WriteCounts()).check("the migration")
     rate = rows.rejected / max(rows.received, 1)
     reasons, state = _judge(migrated, objects, rate, settings)
@@ -93,6 +90,16 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
         ignored=list(plan.ignored),
         objects=objects,
     )
+
+
+def _account_for_all(migrated: Migrated) -> list[Account]:
+    """Give an account of each object of the plan, also of those whose turn did not come."""
+    done = {account.key: account for account in migrated.accounts}
+    left = "planned" if migrated.plan.mode == "dry run" else "left"
+    return [
+        done.get(item.key) or open_account(item, "known" if item.is_known else left)
+        for item in migrated.plan.items
+    ]
 
 
 def _estimate_seconds(items: list[Item]) -> float:

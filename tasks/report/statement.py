@@ -16,19 +16,19 @@ _HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "re
 
 def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of objects."""
-    told = tabulate_objects(report)
-    table = tabulate(_HEADERS, (tuple(row.values()) for row in told[:rows]), texts=_HEADERS[:2])
+    told = tabulate_objects(report, rows=rows)
+    table = tabulate(_HEADERS, (tuple(row.values()) for row in told), texts=_HEADERS[:2])
     parts: list[RenderableType] = [render_verdict(report)]
     parts += map(inert_text, describe_migration(report))
-    if len(told) > rows:
-        parts.append(Text(f"The first {rows} of {len(told)} objects; the JSON has all."))
+    if len(report.objects) > rows:
+        parts.append(Text(f"The first {rows} of {len(report.objects)} objects; the JSON has all."))
     return Group(*parts, table)
 
 
-def tabulate_objects(report: MigrationReport) -> list[dict[str, str]]:
-    """Give one row per object."""
+def tabulate_objects(report: MigrationReport, *, rows: int) -> list[dict[str, str]]:
+    """Give one row per object, not more than so many."""
     ranked = sorted(report.objects, key=lambda one: one.fate in ("planned", "known", "loaded"))
-    return [dict(zip(_HEADERS, _list_cells(one), strict=True)) for one in ranked]
+    return [dict(zip(_HEADERS, _list_cells(one), strict=True)) for one in ranked[:rows]]
 
 
 def _list_cells(one: Account) -> tuple[str, ...]:

@@ -66,9 +66,7 @@ def report(
         page = render_page(told, transformed, forecasted)
         link = archive_page(told, page, store, endpoint=settings.s3_endpoint_url)
         create_link_artifact(link, "The page of this run", key="forecast-page")
-    create_markdown_artifact(
-        render_markdown(told, link), key="forecast-run", description=fence(told.verdict)
-    )
+    create_markdown_artifact(render_markdown(told, link), key="forecast-run")
     create_table_artifact(tabulate_for_prefect(told), key="forecast-series")
     logger.info("%s Report: %s", told.verdict, link)
     return told
@@ -84,7 +82,7 @@ def report_migration(migrated: Migrated) -> MigrationReport:
         logger.info("Report archived as %s in %s", key, told.output)
     lines = "\n".join(f"- {fence(line)}" for line in describe_migration(told))
     create_markdown_artifact(lines, key="migration", description=fence(told.verdict))
-    rows = [row | {"object": fence(row["object"])} for row in tabulate_objects(told)[:1000]]
+    rows = [row | {"object": fence(row["object"])} for row in tabulate_objects(told, rows=1000)]
     create_table_artifact(rows, key="migration-objects")
     logger.info("%s", told.verdict)
     return told

@@ -154,4 +154,4 @@ class Reckoning:
         }
         if self.differing:
             found["reason"] = f"MongoDB differs, first in {self.differing[0]}"
-        return open_account(one.item, fate, one).model_copy(update=found)
+        return replace(open_account(one.item, fate, one), **found)
