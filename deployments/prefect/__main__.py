@@ -73,7 +73,7 @@ def run_deploy(*names: str, file: Path = FILE) -> int:
 
 
 def _check(file: Path, names: Sequence[str]) -> list[Deployment]:
-    os.environ["PWD"] = str(file.resolve().parent)  # forecast-local runs where its file lies
+    os.environ["PWD"] = str(file.resolve().parent)  # the local ones run where their file lies
     deployments, faults = check(file.resolve(), names)
     if faults:
         raise ConfigurationError("\n".join(faults))

@@ -1,14 +1,15 @@
-"""A person at the Prefect UI: `forecast-local` run from its form, with pictures for the README.
+"""A person at the Prefect UI: runs started from their forms, with pictures for the README.
 
 python -m tests.deployment.prefect_ui
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,10 @@ from tests.fixtures.prefect_servers import BIN, ROOT, running, running_server
 from tests.flows.browser import running_browser
 
 IMAGES = ROOT / "docs/images"
-RUN_S = 240
+RUN_S = 600
 VERDICTS = ("COMPLETED", "DEGRADED", "FAILED", "Failed", "Crashed")
+SWITCHES = ("latest", "all", "replay_quarantine", "dry_run", "verify")
+"""Of the migration's form, from top to bottom."""
 
 
 class Stage(NamedTuple):
@@ -36,15 +39,16 @@ class Stage(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the person saw: how the run ended, and the text of its artifact."""
+    """What the person saw: how the run ended, the text of its artifact, and that of the form."""
 
     verdict: str
     artifact: str
+    form: str
 
 
 @contextmanager
 def running_stage(folder: Path) -> Generator[Stage]:
-    """Serve the demo lake, a MongoDB, a Prefect server, the deployment and its worker."""
+    """Serve the demo lake, a MongoDB, a Prefect server, the deployments and their worker."""
     with (
         chdir(folder),
         prepared_ground(Settings(), None, dry_run=False, say=lambda _: None) as as_of,
@@ -54,7 +58,7 @@ def running_stage(folder: Path) -> Generator[Stage]:
         told = {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "prefect")}
         command = [sys.executable, "-m", "deployments.prefect"]
         for word in ("bootstrap", "deploy"):
-            words = [*command, word, "forecast-local"]
+            words = [*command, word, "forecast-local", "migration-local"]
             subprocess.run(words, cwd=ROOT, env=os.environ | told, check=True)
         told |= {"MONGODB_URI": os.environ["MONGODB_URI"], "LAKE_URI": str(folder / ".local/lake")}
         worker = [str(BIN / "prefect"), "worker", "start", "--pool", "local"]
@@ -64,11 +68,8 @@ def running_stage(folder: Path) -> Generator[Stage]:
 
 def run_from_the_form(browser: Browser, stage: Stage, images: Path) -> Seen:
     """Fill the form as the how-to says, wait for the run, and look at what it left."""
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.goto(f"{stage.ui}/deployments")
-    page.get_by_text("forecast-local").first.click()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("Custom run").click()
+    page = open_form(browser, stage, "forecast-local")
+    form = page.inner_text("body")
     fill_form(page, stage.as_of)
     take_picture(page, images / "prefect-form.png")
     page.get_by_role("button", name="Submit").click()
@@ -82,20 +83,62 @@ def run_from_the_form(browser: Browser, stage: Stage, images: Path) -> Seen:
     page.get_by_text("forecast-run", exact=True).click()
     page.get_by_text("Read ").first.wait_for()
     take_picture(page, images / "prefect-artifact.png")
-    return Seen(verdict, page.inner_text("body"))
+    return Seen(verdict, page.inner_text("body"), form)
+
+
+def migrate_from_the_form(
+    browser: Browser, stage: Stage, run: str, *switches: str, key: str | None = None
+) -> Seen:
+    """Fill the migration's form, wait for the run of this name, and read what it left."""
+    page = open_form(browser, stage, "migration-local", height=1400)  # lists draw what is in sight
+    form = page.inner_text("body")
+    if key is not None:
+        page.get_by_role("button", name="str", exact=True).nth(1).click()  # the first is the lake
+        page.locator("textarea").fill(key)
+    for switch in switches:
+        page.get_by_role("switch").nth(SWITCHES.index(switch)).click()
+    page.get_by_role("button", name="Submit").click()
+    link = page.get_by_role("link", name=run, exact=True)
+    look_until(page, stage, lambda: link.count() > 0)  # a run is renamed when it starts
+    link.click()
+    page.wait_for_url("**/flow-run/**")
+    page.get_by_text("Job Variables", exact=True).wait_for()  # the list of runs is gone
+    ended = page.get_by_text(re.compile(f"^({'|'.join(VERDICTS)})$")).first
+    ended.wait_for(timeout=RUN_S * 1_000)
+    verdict = ended.inner_text()
+    page.get_by_text("Artifacts", exact=True).click()
+    page.get_by_text(re.compile("^(migration|forecast-failure)$")).first.click()
+    page.get_by_text("Show raw data").wait_for()
+    return Seen(verdict, page.inner_text("body"), form)
+
+
+def open_form(browser: Browser, stage: Stage, deployment: str, *, height: int = 800) -> Page:
+    """Go from the list of deployments to the form of one."""
+    page = browser.new_context(viewport={"width": 1280, "height": height}).new_page()
+    page.goto(f"{stage.ui}/deployments")
+    page.get_by_text(deployment).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    page.get_by_role("button", name="Submit").wait_for()
+    return page
 
 
 def wait_for_verdict(page: Page, stage: Stage) -> str:
     """Look at the list of runs until the one there has ended; give its state's name."""
+    text = look_until(page, stage, lambda: any(w in page.inner_text("body") for w in VERDICTS))
+    return next(word for word in VERDICTS if word in text)
+
+
+def look_until(page: Page, stage: Stage, is_there: Callable[[], bool]) -> str:
+    """Look at the list of runs again and again; give its text once something is there."""
     page.wait_for_timeout(1_000)
     deadline = time.monotonic() + RUN_S
     while time.monotonic() < deadline:
         page.goto(f"{stage.ui}/runs")
         page.wait_for_timeout(2_000)
-        text = page.inner_text("body")
-        if found := [word for word in VERDICTS if word in text]:
-            return found[0]
-    pytest.fail(f"No run has ended: {text}")
+        if is_there():
+            return page.inner_text("body")
+    pytest.fail(f"Not seen within {RUN_S} s: {page.inner_text('body')}")
 
 
 def fill_form(page: Page, as_of: datetime) -> None:

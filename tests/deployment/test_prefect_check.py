@@ -14,6 +14,7 @@ from deployments.prefect.place import Place
 from tests.fixtures.prefect_servers import PLACE, ROOT
 
 FILE = ROOT / "prefect.yaml"
+LOCAL = ["forecast-local", "migration-local"]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def find_faults(file: Path, *names: str) -> str:
 def test_the_file_as_it_stands_has_no_fault():
     deployments, faults = check(FILE, ())
     assert faults == []
-    assert [one.name for one in deployments if not one.on_ecs] == ["forecast-local"]
+    assert [one.name for one in deployments if not one.on_ecs] == LOCAL
 
 
 @pytest.mark.parametrize(
@@ -130,10 +131,10 @@ def test_a_flow_that_does_not_import_is_a_fault_though_prefect_would_deploy_it(t
     assert "nothing_of_this_name" in find_faults(tmp_path / "prefect.yaml", "forecast-local")
 
 
-def test_the_local_deployment_needs_no_variable_of_aws(monkeypatch: pytest.MonkeyPatch):
+def test_the_local_deployments_need_no_variable_of_aws(monkeypatch: pytest.MonkeyPatch):
     for name in PLACE:
         monkeypatch.delenv(name)
-    assert find_faults(FILE, "forecast-local") == ""
+    assert find_faults(FILE, *LOCAL) == ""
 
 
 def test_an_unknown_deployment_is_refused_with_those_there_are(
