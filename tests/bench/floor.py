@@ -29,7 +29,7 @@ class StanRuns:
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Keep a command; an audit hook, told of every process before it starts."""
-        if not self.listening or event not in ("subprocess.Popen", "os.posix_spawn"):
+        if not self.listening or event != "subprocess.Popen":
             return
         command = [str(word) for word in arguments[1]]
         if PROGRAM in Path(command[0]).name and RUN in command:
