@@ -63,6 +63,7 @@ def conclude_weeks(states: Iterable[State[RunReport]]) -> State[Any]:
 def describe_week(issue_at: datetime, told: RunReport) -> Text:
     """Tell one week in one line: its run, and how the latest forecast of demand turned out."""
     line = f"{issue_at:%Y-%m-%d} {told.state:9} {told.run_id} {len(told.series)} series"
+    line += "" if told.scorecard else "; nothing published before it can be judged"
     scores = [s for s in told.scorecard if (s.bucket, s.unit) == ("next week", "MW")]
     for score in scores[:1]:
         figures = score.latest

@@ -15,6 +15,9 @@ from tasks.common.contracts import INSTANT, POINTS
 QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 """The five numbers of a forecast: POINTS has them as columns, a stored forecast as arrays."""
 
+WET_MM: Final = 1.0
+"""A wet day, as the European Climate Assessment counts them (RR1)."""
+
 BUCKETS: Final = pl.Enum(["D+1", "D+2", "D+3-7", "next week"])
 """How far ahead, in local days (Europe/Paris) after the day of the issue time; next week: Monday to
 Sunday of the ISO week after it. A day of next week may stand in another bucket, too."""
@@ -39,7 +42,7 @@ SCORES: Final = pl.Schema(
         "bucket": BUCKETS,
         "points": pl.UInt32,  # steps of the bucket that were measured
         "mae": pl.Float64,  # unit of the series; of a direction by the shorter way round
-        "wmape": pl.Float64,  # sum |error| / sum |truth|, 0.05 is 5 %; null: zero is no origin
+        "wmape": pl.Float64,  # sum |error| / sum |truth|, 0.05 is 5 %; null: no origin, or rain
         "mase": pl.Float64,  # mae / that of a naive in the year before the issue; null: it is 0
         "bias": pl.Float64,  # mean of forecast - truth, unit of the series: above 0 is too high
         "pinball": pl.Float64,  # mean quantile loss of the five quantiles, unit of the series
@@ -49,6 +52,7 @@ SCORES: Final = pl.Schema(
         "uncorrected95": pl.Float64,
         "width80": pl.Float64,  # mean of upper - lower, unit of the series
         "width95": pl.Float64,
+        "brier": pl.Float64,  # mean of (chance - whether it was wet)^2, 0 to 1; null: no chance
     }
 )
 """SCORES: one row per series, issue time and bucket, sorted by these; only buckets of which enough

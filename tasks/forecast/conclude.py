@@ -13,7 +13,7 @@ import polars as pl
 from tasks.common.accounts import SeriesOutcome
 from tasks.common.contracts import POINTS
 from tasks.common.results import Forecasted
-from tasks.common.scores import UNSCORED, Scored
+from tasks.common.scores import UNSCORED, WET_MM, Scored
 from tasks.forecast.backtest import Fit, cut_truth, cut_window, measure_naive_errors
 from tasks.forecast.circle import average_directions, turn_towards, wrap_turn
 from tasks.forecast.combine import combine, judge_backtest
@@ -42,8 +42,6 @@ Asked = Mapping[str, object]
 """horizon_days, series and deadline, as the operator gave them."""
 
 YEAR_DAYS: Final = 365
-WET_MM: Final = 1.0
-"""A wet day, as the European Climate Assessment counts them (RR1)."""
 
 
 def conclude_forecast(

@@ -3,7 +3,7 @@
 No text from outside ever reaches matplotlib. Equal data give equal bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import pairwise
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from tasks.common.contracts import MARKET_ZONE
@@ -98,17 +99,17 @@ def draw_forecast(picture: Picture, span: Span, size: Size, *, title: str) -> st
     return svg.getvalue()
 
 
-def draw_trend(values: list[float | None], *, title: str) -> str:
-    """Draw one figure a week as a line from zero up, beside a line at one."""
-    heights = np.array([np.nan if value is None else value for value in values])
-    top = np.nanmax(heights) if np.isfinite(heights).any() else 1.0
-    with drawn(Size(150, 34, 3, 0), title) as (axes, svg):
-        axes.set_axis_off()
-        axes.set(xlim=(0, max(len(values) - 1, 1)), ylim=(0, max(top, 1.0) * 1.1))
-        axes.axhline(1, gid="c-now")
-        axes.axhline(0, gid="c-grid")
-        axes.plot(heights, gid="c-fc")
-    return svg.getvalue()
+def draw_trend(values: Sequence[float | None], *, title: str) -> Markup:
+    """Draw one figure a week from zero up, the newest as a dot, beside a line at one."""
+    known = [(number, value) for number, value in enumerate(values) if value is not None]
+    top, step = max([1.0, *(value for _, value in known)]) * 1.1, 138 / max(len(values) - 1, 1)
+    dots = [f"{4 + step * number:.1f} {31 - 28 * value / top:.1f}" for number, value in known]
+    line, newest = ("M" + "L".join(dots), f"M{dots[-1]}h0") if dots else ("", "")
+    return Markup(
+        '<svg role="img" viewBox="0 0 150 34"><title>{}</title><path class="grid" d="M3 31h144"/>'
+        '<path class="now" d="M3 {:.1f}h144"/><path class="fc" d="{}"/>'
+        '<path class="fc dot" d="{}"/></svg>'
+    ).format(title, 31 - 28 / top, line, newest)
 
 
 def _set_heights(axes: "Axes", history: pl.DataFrame, *others: pl.DataFrame) -> None:

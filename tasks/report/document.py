@@ -115,7 +115,9 @@ class Figures(_Document):
     """How good a forecast turned out, in the series' unit or as shares from 0 to 1; mean values."""
 
     mae: float
-    wmape: float | None = Field(description="Sum of errors over sum of values; null: no origin.")
+    wmape: float | None = Field(
+        description="Sum of errors over sum of values; null: no origin, or rain."
+    )
     mase: float | None = Field(description="mae over that of a copy of the day before.")
     bias: float = Field(description="Forecast - truth: above 0 is too high.")
     pinball: float
@@ -125,6 +127,9 @@ class Figures(_Document):
     uncorrected95: float
     width80: float
     width95: float
+    brier: float | None = Field(
+        default=None, description="(chance of a wet day - whether it was one)^2; null: not rain."
+    )
 
 
 class Score(_Document):
@@ -139,6 +144,9 @@ class Score(_Document):
     latest: Figures
     issues: int = Field(description="Issue times of the last twelve weeks that can be told.")
     mean: Figures = Field(description="Mean over these issue times.")
+    trend: list[float | None] = Field(
+        default=[], description="mase by issue time, oldest first; the last is that of `latest`."
+    )
 
 
 class Change(_Document):

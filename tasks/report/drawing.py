@@ -22,10 +22,7 @@ _ZERO: Final = re.compile(r"(?<!\d)0\.")
 
 
 class Size(NamedTuple):
-    """Size of a chart in CSS pixels, its left margin, and the longest span with a label a day.
-
-    Without labels at all (0) there is no room for them below.
-    """
+    """Size of a chart in CSS pixels, its left margin, and the longest span with a label a day."""
 
     width: int
     height: int
@@ -57,7 +54,7 @@ def drawn(size: Size, title: str) -> Generator[tuple["Axes", io.StringIO]]:
 
 
 def _leave_margins(size: Size) -> tuple[float, float, float, float]:
-    top, right, bottom = (8, 8, 18) if size.daily_labels else (3, 3, 3)
+    top, right, bottom = 8, 8, 18
     width, height = size.width - size.left - right, size.height - top - bottom
     return (
         size.left / size.width,

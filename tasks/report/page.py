@@ -6,7 +6,7 @@ autoescape or great-tables' own; charts hold none but their escaped titles.
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from pathlib import Path, PurePosixPath
 from statistics import median
@@ -19,7 +19,7 @@ from markupsafe import Markup
 from tasks.common.results import Forecasted, Transformed
 from tasks.report import tables
 from tasks.report.charts import draw_trend
-from tasks.report.document import RunReport
+from tasks.report.document import RunReport, Score
 from tasks.report.gallery import Gallery, Group, draw_demand, hang_groups, label, open_gallery
 from tasks.report.render import describe_counts, describe_durations
 from tasks.report.text import join_counts
@@ -55,7 +55,9 @@ def render_page(report: RunReport, transformed: Transformed, forecasted: Forecas
         scores_table=_tabulate_scores(forecasted.scored.scores, transformed.series),
         groups=groups,
         shown=sum(len(group.cards) for group in groups),
-        series_table=tables.tabulate_series(report.series[:_MOST_ROWS], names),
+        series_table=tables.tabulate_series(
+            report.series[:_MOST_ROWS], names, _draw_trends(report.scorecard)
+        ),
         changes_table=tables.tabulate_changes(report.changes.series, names),
         most_rows=_MOST_ROWS,
         problems_table=tables.tabulate_problems(report.input.problems),
@@ -123,8 +125,21 @@ def _tabulate_scores(scores: pl.DataFrame, series: pl.DataFrame) -> Markup | Non
     for (variable, _), weeks in weekly.group_by("variable", "lead", maintain_order=True):
         newest.append(weeks.tail(1).with_columns(variable=pl.lit(label(str(variable)))))
         told = f"MASE of {weeks.height} issue times, the newest {tables.figure(weeks['mase'][-1])}"
-        trends.append(Markup(draw_trend(weeks["mase"].to_list(), title=told)))  # noqa: S704
+        trends.append(draw_trend(weeks["mase"].to_list(), title=told))
     return tables.tabulate_scores(pl.concat(newest), trends)
+
+
+def _draw_trends(scorecard: Iterable[Score]) -> dict[str, Markup]:
+    """Draw how every series turned out week by week, at the farthest lead that can be judged."""
+    farthest = {score.series_id: score for score in scorecard}  # nearest bucket first
+    return {
+        name: draw_trend(
+            score.trend,
+            title=f"MASE of {score.bucket} over {score.issues} issue times, "
+            f"the newest {tables.figure(score.latest.mase)}",
+        )
+        for name, score in farthest.items()
+    }
 
 
 def _find_quarantine(report: RunReport) -> str | None:

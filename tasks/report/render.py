@@ -43,7 +43,8 @@ def render_verdict(report: RunReport | MigrationReport) -> RenderableType:
 
 def render_markdown(report: RunReport, page: str | None = None) -> str:
     """Give the summary as markdown, with a link to `page`; text from outside is fenced."""
-    lines = [f"# {report.state}", "", fence(report.verdict), ""]
+    why = report.verdict.removeprefix(f"{report.state}: ")
+    lines = [f"# {report.state}", "", fence(why), ""]
     lines += [f"[The page of this run](<{page}>)", ""] if page else []
     lines += [f"- {fence(line)}" for line in _describe_lines(report)]
     for title, headers, rows in _list_sections(report, scores=60):
@@ -131,6 +132,8 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     yield from describe_moves(report.changes)
     yield _describe_place(report)
     yield describe_durations(report)
+    if not report.scorecard:
+        yield "Nothing published before can be judged yet; the runs to come judge this one."
     for note in report.mongodb.notes:
         yield f"Note: {note}"
 

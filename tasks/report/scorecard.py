@@ -12,7 +12,7 @@ from utilsforecast import losses
 
 from tasks.common.contracts import INSTANT, MARKET_ZONE, VARIABLES
 from tasks.common.results import Transformed
-from tasks.common.scores import BUCKETS, SCORES, Earlier, Scored
+from tasks.common.scores import BUCKETS, SCORES, WET_MM, Earlier, Scored
 
 HAPPENED: Final = 0.95
 """Least share of a bucket's time that is over. Not all of it: two hours of the seventh day after
@@ -41,16 +41,19 @@ _QUANTILES: Final = {
 _KEYS: Final = ("series_id", "issue_at")
 _ANGULAR: Final = [name for name, variable in VARIABLES.items() if variable.unit == "degree"]
 _WITH_ORIGIN: Final = [
-    name for name, variable in VARIABLES.items() if variable.low >= 0 and name not in _ANGULAR
+    name
+    for name, variable in VARIABLES.items()
+    if variable.low >= 0 and variable.unit not in ("degree", "mm")
 ]
-"""Variables of which a share makes sense: zero degrees Celsius is as arbitrary as north."""
+"""Variables of which a share makes sense: zero degrees Celsius is as arbitrary as north, and most
+days have no rain to take a share of."""
 
 
 def score_earlier(earlier: Earlier, transformed: Transformed) -> Scored:
     """Score every bucket of earlier forecasts that has happened and was measured.
 
     The truth is the history as this run knows it, as far as its steps were over at its issue time.
-    The same forecasts and the same history give the same scores. The chance of rain is not scored.
+    The same forecasts and the same history give the same scores.
     """
     facts = transformed.series.select(
         "series_id", "variable", step=pl.duration(minutes=pl.col("step_minutes"))
@@ -159,6 +162,7 @@ def _measure(points: pl.DataFrame) -> pl.DataFrame:
         points=pl.len(),
         width80=(pl.col("upper80") - pl.col("lower80")).mean(),
         width95=(pl.col("upper95") - pl.col("lower95")).mean(),
+        brier=(pl.col("probability") - (pl.col("truth") >= WET_MM)).pow(2).mean(),
     )
     of = {"id_col": "name", "target_col": "truth"}
     quantiles = np.array(list(_QUANTILES.values()))

@@ -182,6 +182,7 @@ def _tell_score(own: pl.DataFrame, unit: str) -> Score:
         latest=Figures.model_validate({name: last[name] for name in metrics}),
         issues=own.height,
         mean=Figures.model_validate(mean),
+        trend=own["mase"].to_list(),
     )
 
 

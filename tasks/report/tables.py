@@ -51,8 +51,11 @@ def tabulate_demand(days: Iterable[DemandDay], names: Mapping[str, str]) -> Mark
     return _write_table("demand", columns, texts=("series", "day"))
 
 
-def tabulate_series(series: Sequence[Series], names: Mapping[str, Markup]) -> Markup:
+def tabulate_series(
+    series: Sequence[Series], names: Mapping[str, Markup], trends: Mapping[str, Markup]
+) -> Markup:
     """Give one row a series, in the order of the report, troubled ones first."""
+    seen = {"MASE, by week": [trends.get(one.series_id, escape(NOTHING)) for one in series]}
     return _write_table(
         "series",
         {
@@ -61,6 +64,7 @@ def tabulate_series(series: Sequence[Series], names: Mapping[str, Markup]) -> Ma
             "skill": [percent(one.skill) for one in series],
             "error (MAE)": [figure(one.mae, one.unit) for one in series],
             "in 80, 95 %": [_describe_coverage(one) for one in series],
+            **(seen if trends else {}),
             "newest": [age(one.freshness_h) for one in series],
             "measured": [_describe_presence(one) for one in series],
             "gaps": [f"{one.gaps:,}" for one in series],
@@ -116,7 +120,7 @@ def pool_scores(scores: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
         ((pl.col(name) * weigh).sum() / weigh.filter(pl.col(name).is_not_null()).sum())
         .fill_nan(None)
         .alias(name)
-        for name in ("mae", "wmape", "mase", "bias", "coverage80", "coverage95")
+        for name in ("mae", "wmape", "mase", "bias", "coverage80", "coverage95", "brier")
     ]
     lead = pl.when(is_demand).then(pl.col("bucket").cast(pl.String)).otherwise(pl.lit("D+1 to 7"))
     return (
@@ -141,8 +145,11 @@ def tabulate_scores(scores: pl.DataFrame, trends: Sequence[Markup]) -> Markup:
         "bias": [figure(row["bias"], row["unit"], sign="+") for row in rows],
         "in 80 %": [percent(row["coverage80"]) for row in rows],
         "in 95 %": [percent(row["coverage95"]) for row in rows],
+        "Brier": [figure(row["brier"]) for row in rows],
         "MASE, by week": list(trends),
     }
+    if set(columns["Brier"]) == {NOTHING}:
+        del columns["Brier"]
     return _write_table("scores", columns, texts=("lead",))
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ class Ran:
 
 def run_module(module: str, *arguments: str, cwd: Path, **environment: str) -> Ran:
     """Run `python -m module` in `cwd` with nothing configured but `environment`."""
+    return run_long(module, *arguments, cwd=cwd, timeout_s=300, environment=environment)
+
+
+def run_long(
+    module: str, *arguments: str, cwd: Path, timeout_s: float, environment: Mapping[str, str]
+) -> Ran:
     kept = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
     kept["PREFECT_HOME"] = str(PREFECT_HOME)
     told = cwd / "report.json"
@@ -40,11 +47,11 @@ def run_module(module: str, *arguments: str, cwd: Path, **environment: str) -> R
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=cwd,
-        env=kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | environment,
+        env=kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | dict(environment),
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=timeout_s,
     )
     report = json.loads(told.read_text()) if told.exists() else {}
     return Ran(done.returncode, done.stdout, done.stderr, report)

@@ -1,12 +1,10 @@
 """Wednesdays of 2019, one after another: every score is what plain sums over stored points say."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 from prefect.flow_engine import run_flow_sync
 from prefect.states import Completed, Failed, State
@@ -16,14 +14,10 @@ from flows.backfill import conclude_weeks, forecast_backfill
 from flows.wednesday import list_issue_times
 from tasks.common.errors import ConfigurationError
 from tests.flows.command import Ran, require_shared_data, run_module
+from tests.flows.plain_scores import BUCKETS, PARIS, Truth, read_demand, score_plainly
 
-PARIS = ZoneInfo("Europe/Paris")
 SERIES = "rte:32:electricity_demand"
-BUCKETS = {"D+1": (1, 1), "D+2": (2, 2), "D+3-7": (3, 7), "next week": (5, 11)}
-"""First and last day after a Wednesday."""
 WEEKS = 5
-
-Truth = Mapping[datetime, float]
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +39,7 @@ def _is_within(line: bytes) -> bool:
 
 @pytest.fixture(scope="module")
 def truth(lake: Path) -> Truth:
-    """Read hourly means straight from RTE's files: half hours by the clock, MW."""
-    halves: dict[datetime, list[float]] = {}
-    for path in lake.glob("*.xls"):
-        for line in path.read_text("latin-1").splitlines()[1:]:
-            cells = line.split("\t")
-            if cells[4].isdigit():
-                at = datetime.fromisoformat(f"{cells[2]}T{cells[3]}").replace(tzinfo=PARIS)
-                halves.setdefault(at.astimezone(UTC).replace(minute=0), []).append(float(cells[4]))
-    return {at: float(np.mean(values)) for at, values in halves.items()}
+    return read_demand(lake.glob("*.xls"))
 
 
 def run_backfill(lake: Path, uri: str, weeks: int) -> Ran:
@@ -97,40 +83,6 @@ def find_forecast(stored: Mapping[str, Any], issue_at: datetime) -> dict[str, An
     return only
 
 
-def score_plainly(forecast: Mapping[str, Any], bucket: str, truth: Truth) -> dict[str, float]:
-    """Compute what a score should be, from stored points and RTE's file alone."""
-    issue_at = forecast["issue_at"]
-    issued = issue_at.astimezone(PARIS).date()
-    first, last = (issued + timedelta(days=days) for days in BUCKETS[bucket])
-    names = ("value", "lower80", "upper80", "lower95", "upper95")
-    until = issue_times()[-1]
-    rows = [
-        (truth[at], *(forecast[name][number] for name in names))
-        for number, at in enumerate(forecast["valid_at"])
-        if first <= at.astimezone(PARIS).date() <= last and at < until
-    ]
-    y, value, lower80, upper80, lower95, upper95 = np.array(rows).T
-    past = [at for at in truth if at < issue_at and at - timedelta(days=1) in truth]
-    naive = np.mean([abs(truth[at] - truth[at - timedelta(days=1)]) for at in past])
-    by_quantile = {0.5: value, 0.1: lower80, 0.9: upper80, 0.025: lower95, 0.975: upper95}
-    radius80 = (upper80 - value) / forecast["correction80"]
-    return {
-        "points": len(rows),
-        "mae": np.abs(value - y).mean(),
-        "wmape": np.abs(value - y).sum() / y.sum(),
-        "mase": np.abs(value - y).mean() / naive,
-        "bias": (value - y).mean(),
-        "pinball": np.mean(
-            [np.maximum(q * (y - x), (q - 1) * (y - x)).mean() for q, x in by_quantile.items()]
-        ),
-        "coverage80": ((lower80 <= y) & (y <= upper80)).mean(),
-        "coverage95": ((lower95 <= y) & (y <= upper95)).mean(),
-        "uncorrected80": (np.abs(y - value) <= radius80).mean(),
-        "width80": (upper80 - lower80).mean(),
-        "width95": (upper95 - lower95).mean(),
-    }
-
-
 def test_every_wednesday_is_a_run_and_the_last_is_the_one_readers_have(
     stored: Mapping[str, Any],
 ):
@@ -146,7 +98,7 @@ def test_every_score_is_what_plain_sums_say(stored: Mapping[str, Any], truth: Tr
     expected |= {(last_but_one.astimezone(UTC), bucket) for bucket in ("D+1", "D+2", "D+3-7")}
     assert set(told) == expected
     for (issue_at, bucket), score in told.items():
-        plain = score_plainly(find_forecast(stored, issue_at), bucket, truth)
+        plain = score_plainly(find_forecast(stored, issue_at), bucket, truth, issue_times()[-1])
         assert {name: score[name] for name in plain} == pytest.approx(plain, rel=1e-8)
 
 

@@ -56,7 +56,7 @@ ELSEWHERE = {
     ".venv/bin/python -m flows.migration --lake s3://bucket --dry-run": "test_migration, the plan",
     ".venv/bin/python -m flows.migration --lake s3://bucket": "test_migration, on a folder",
     ".venv/bin/python -m flows.forecast backfill --from 2019-01-09 --weeks 12 "
-    "--lake s3://landing/raw": "test_backfill, five weeks on a folder",
+    "--lake s3://landing/raw": "test_backfill, five; make backfill-check, all",
     ".venv/bin/python -m flows.migration --lake s3://bucket --verify": "test_migration, after it",
     ".venv/bin/python -m flows.migration --replay-quarantine": "test_migration of integration",
     ".venv/bin/python -m flows.forecast": "test_first_run",

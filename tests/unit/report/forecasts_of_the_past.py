@@ -16,6 +16,7 @@ AS_OF = datetime(2019, 11, 6, 21, tzinfo=UTC)  # a Wednesday, 22:00 in Paris
 WEEK = timedelta(weeks=1)
 DEMAND = "rte:32:electricity_demand"
 TEMPERATURE = "infoclimat:07015:air_temperature"
+RAIN = "infoclimat:07015:precipitation_amount_daily"
 WIND = "infoclimat:07015:wind_from_direction"
 
 

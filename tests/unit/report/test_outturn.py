@@ -63,6 +63,7 @@ def test_the_report_tells_the_latest_score_and_the_mean_of_all():
     first, second, third = tell().scorecard
     assert (first.series_id, first.bucket, first.issues) == (HOSTILE, "D+1", 1)
     assert (second.latest.mae, second.mean.mae, second.issues) == (30.0, 40.0, 2)
+    assert second.trend == [0.5, 0.5]
     assert (second.run_id, second.issue_at) == ("run-1", AS_OF - timedelta(weeks=1))
     assert (third.bucket, third.unit, third.latest.wmape) == ("next week", "MW", 0.06)
 

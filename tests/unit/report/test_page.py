@@ -162,6 +162,14 @@ def test_last_weeks_forecast_is_drawn_and_its_score_is_told():
     assert re.search(r"next week.*?0\.50 MW.*?50\.0 %", page, re.DOTALL)
 
 
+def test_every_series_shows_how_it_turned_out_week_by_week():
+    page = show(forecasted=replace(give_forecasted(), scored=give_scored()))
+    table = page.split('<h2 id="series">')[1].split("</table>")[0]
+    assert "MASE, by week" in table
+    assert re.findall(r"<title>MASE of (.*?) over", table) == ["next week"]
+    assert "MASE, by week" not in show().split('<h2 id="series">')[1]
+
+
 def test_a_run_without_any_point_still_has_a_page():
     none = replace(
         give_forecasted(), points=POINTS.to_frame(), outcomes=give_forecasted().outcomes[1:]

@@ -13,6 +13,7 @@ from tasks.report.scorecard import score_earlier
 from tests.unit.report.forecasts_of_the_past import (
     AS_OF,
     DEMAND,
+    RAIN,
     TEMPERATURE,
     WEEK,
     WIND,
@@ -172,3 +173,20 @@ def test_every_metric_is_what_a_plain_sum_says():
         "width95": 5.2,
     }
     assert {name: told[name] for name in expected} == pytest.approx(expected)
+
+
+def test_the_chance_of_rain_is_scored_and_its_amount_is_no_share():
+    history = give_history(names=(RAIN, DEMAND))
+    earlier = forecast_all(history, issued=[AS_OF - WEEK])
+    is_rain = pl.col("series_id") == RAIN
+    chance = earlier.points.with_columns(probability=pl.when(is_rain).then(0.3))
+    scores = score_earlier(replace(earlier, points=chance), history).scores
+    first = datetime(2019, 10, 30, 23, tzinfo=UTC)
+    day = pl.col("at").is_between(first, first + timedelta(days=1), closed="left")
+    truth = history.history.filter(day, series_id=RAIN)["value"].to_numpy()
+    demand, rain = (scores.row(by_predicate=by, named=True) for by in (
+        (pl.col("series_id") == DEMAND) & (pl.col("bucket") == "D+1"),
+        is_rain & (pl.col("bucket") == "D+1"),
+    ))  # fmt: skip
+    assert rain["brier"] == pytest.approx(np.mean((0.3 - (truth >= 1)) ** 2))
+    assert (demand["brier"], rain["wmape"], demand["wmape"] is None) == (None, None, False)
