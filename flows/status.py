@@ -89,6 +89,7 @@ def judge(condition: Condition, now: datetime, *, grace: timedelta) -> dict[str,
         "turned_at": condition.pointer.get("turned_at"),
         **condition.troubled,
         "last_load": _take(condition.loaded, ("loaded_at", "key", "rows")),
+        "last_migration": _take(condition.migrated, ("loaded_at", "key", "rows", "migration")),
         "last_score": condition.scored,
     }
 

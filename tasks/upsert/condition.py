@@ -20,7 +20,8 @@ class Condition:
         shown: the run that readers are given.
         newest: the whole run that was issued last, and completed last.
         troubled: series of `shown` that are stale or withheld, by that word.
-        loaded: the object that was loaded last, from `migration_files`.
+        loaded: the object that was loaded last, from `migration_files`, by whichever flow.
+        migrated: the one that a migration loaded last, with its flow run.
         scored: of the issue time that was scored last: series, and means over their scores.
     """
 
@@ -29,6 +30,7 @@ class Condition:
     newest: Document | None
     troubled: Mapping[str, Sequence[str]] = field(default_factory=dict)
     loaded: Document | None = None
+    migrated: Document | None = None
     scored: Document | None = None
 
 
@@ -45,11 +47,15 @@ def read_condition(db: Database[Document]) -> Condition:
         shown=db["forecast_runs"].find_one({"_id": pointer.get("run_id")}),
         newest=db["forecast_runs"].find_one(WHOLE, sort=order),
         troubled=troubled,
-        loaded=db["migration_files"].find_one(
-            {"loaded_at": {"$exists": True}}, sort=[("loaded_at", DESCENDING)]
-        ),
+        loaded=_find_newest(db, "loaded_at"),
+        migrated=_find_newest(db, "migration"),
         scored=_sum_scores(db),
     )
+
+
+def _find_newest(db: Database[Document], having: str) -> Document | None:
+    newest = [("loaded_at", DESCENDING)]
+    return db["migration_files"].find_one({having: {"$ne": None}}, sort=newest)
 
 
 def _sum_scores(db: Database[Document]) -> Document | None:

@@ -96,7 +96,7 @@ def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: floa
     fate = "differs" if reckoning.differing else "loaded" if plan.mode == "load" else "verified"
     if fate == "loaded" and one.item.kind != "quarantine":
         told = {"key": one.item.key, "size": one.item.size, "sha256": one.sha256, "rows": one.rows}
-        enter(db, one.item.entry, **told)
+        enter(db, one.item.entry, **told, migration=plan.run)
     return reckoning.close(one, fate, counts, perf_counter() - started)
 
 

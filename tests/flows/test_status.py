@@ -146,7 +146,7 @@ def test_it_tells_what_was_loaded_last_and_what_is_unread(
     mongo_database: Database[Document], ask: Ask, tmp_path: Path
 ):
     enter(mongo_database, "a|1", key="a", rows=1)
-    enter(mongo_database, "b|2", key="b", rows=2)
+    enter(mongo_database, "b|2", key="b", rows=2, migration="a-flow-run")
     enter(mongo_database, "a|1", key="a", rows=1)
     landed = tmp_path / "lake/raw/infoclimat/observations.jsonl"
     landed.parent.mkdir(parents=True)
@@ -154,6 +154,8 @@ def test_it_tells_what_was_loaded_last_and_what_is_unread(
     told = ask("--json").json
     assert told["last_load"].pop("loaded_at") > DUE.isoformat()[:10]
     assert told["last_load"] == {"key": "a", "rows": 1}
+    assert told["last_migration"].pop("loaded_at") > DUE.isoformat()[:10]
+    assert told["last_migration"] == {"key": "b", "rows": 2, "migration": "a-flow-run"}
     assert (told["unread"], told["lake"]) == (1, "read")
 
 

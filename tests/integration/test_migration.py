@@ -52,6 +52,7 @@ def test_the_same_again_modifies_nothing_and_the_ledger_skips_it(
     again, skipped = migrate(lake, db, ALL), migrate(lake, db)
     assert again.rows == WriteCounts(received=rows + 4, unchanged=rows + 4)
     assert skipped.fates == {"known": len(again.objects)}
+    assert db["migration_files"].distinct("migration") == ["run"]  # the status tells it
 
 
 def test_a_plan_counts_what_is_new_and_touches_nothing(
