@@ -76,7 +76,14 @@ def _prepare_demo(settings: Settings, say: Callable[[str], None]) -> datetime | 
         return None
     folder = Path(settings.lake_uri)
     if not any(folder.glob("[!.]*")):
-        fill_lake(folder, as_of=find_last_wednesday(datetime.now(UTC)))
+        try:
+            fill_lake(folder, as_of=find_last_wednesday(datetime.now(UTC)))
+        except OSError as error:
+            msg = (
+                f"LAKE_URI is not set, and no demo lake can be written to {folder.absolute()} "
+                f"({error.strerror}): name a lake in LAKE_URI, or run where you may write."
+            )
+            raise ConfigurationError(msg) from error
     demo = read_demo(folder)
     if demo is not None:
         say(

@@ -73,8 +73,15 @@ def _refuse_embedded(settings: Settings) -> None:
 def serve_folder(folder: Path, options: Sequence[str] = ()) -> Generator[str, None, None]:
     """Do what `running_mongod` does, wherever it is asked, with further options of mongod."""
     folder = folder.absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        msg = (
+            f"MONGODB_URI is not set, and an embedded MongoDB cannot write to {folder} "
+            f"({error.strerror}): name the replica set in MONGODB_URI, or run where you may write."
+        )
+        raise ConfigurationError(msg) from error
     with (folder / "users.lock").open("w") as users:
         with _alone(folder):
             port = _ensure_server(folder, options)
