@@ -13,7 +13,7 @@ POWER: Final = 6
 DOUBT: Final = 8
 """How much heavier the windows' disagreement weighs than its variance: it is told from a few."""
 
-NAIVE_SHARES: Final = (0.0, 0.25, 0.5, 0.75)
+NAIVE_SHARES: Final = tuple(eighths / 8 for eighths in range(7))
 """How much of all weight the better naive is given, tried in turn."""
 
 Forecasts = Mapping[str, Values]
@@ -93,7 +93,7 @@ def judge_backtest(
 
     Everything is compared over the same points. A combination needs a member that is no naive,
     and two windows: one fits its weights, the other judges them. One that loses is given to the
-    naive by quarters until it wins, before it is given up: half a naive is a better guess than a
+    naive by eighths until it wins, before it is given up: half a naive is a better guess than a
     whole one (on weather a week ahead a MASE of 1.07 beside 1.17). None when no naive has a known
     error. `average` makes one error of many, as it will make one forecast.
     """

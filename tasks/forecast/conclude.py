@@ -103,7 +103,7 @@ def conclude_series(
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()
     scale = _compare_with_year(plan)
     inner, outer = (by * again for by, again in zip(scale, correction, strict=True))
-    radii = measure_radii(judgement.errors, (inner, outer))
+    radii = measure_radii(judgement.errors, (inner, outer), day=plan.train.steps_per_day)
     points = _build_points(plan, average(ahead, judgement.weights), radii)
     if plan.kind == "rain":
         points = points.with_columns(probability=_tell_chance(plan, judgement.weights))

@@ -42,7 +42,8 @@ def describe_judged(
 ) -> SeriesOutcome:
     """Describe a published series: stale when its newest value is old, whatever else it is."""
     members = describe_members(windows, judgement, ahead)
-    coverage80, coverage95 = measure_coverage(judgement.errors, scale)
+    day = plan.train.steps_per_day
+    coverage80, coverage95 = measure_coverage(judgement.errors, scale, day=day)
     reason = f"{_explain(plan, judgement, members)} ({len(plan.windows)} past windows)."
     status: SeriesStatus = "model" if judgement.published == "combination" else "fallback"
     return replace(

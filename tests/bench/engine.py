@@ -59,7 +59,8 @@ def forecast_plan(plan: SeriesPlan) -> dict[str, Answer]:
         past = [collect_values(plan, windows, w).get(name, unknown) for w in plan.windows]
         if np.isfinite(values).all():
             errors = np.array(past).reshape(-1, plan.frame.targets) - truth
-            answers[name] = surround(values, errors, cpu_s=spent[name])
+            day = plan.train.steps_per_day
+            answers[name] = surround(values, errors, day=day, cpu_s=spent[name])
     return answers
 
 

@@ -61,14 +61,15 @@ def forecast_naive2(case: Case) -> Answer:
         for cut in cuts
         if cut > 0 and np.isfinite(case.values[:cut]).any()
     ]
-    return surround(values, np.array(errors).reshape(-1, steps), cpu_s=measure_cpu() - started)
+    past, cpu_s = np.array(errors).reshape(-1, steps), measure_cpu() - started
+    return surround(values, past, day=case.season, cpu_s=cpu_s)
 
 
-def surround(values: Values, errors: Values, *, cpu_s: float) -> Answer:
+def surround(values: Values, errors: Values, *, day: int, cpu_s: float) -> Answer:
     """Put conformal intervals around values; none when no error is known (windows x targets)."""
     radii = np.full((2, len(values)), np.nan)
     if np.isfinite(errors).any():
-        radii = measure_radii(errors)
+        radii = measure_radii(errors, day=day)
     inner, outer = radii
     return Answer(values, values - inner, values + inner, values - outer, values + outer, cpu_s)
 
