@@ -7,8 +7,10 @@ from collections.abc import Collection as Names
 from typing import Final
 
 from pymongo import ReturnDocument
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
+from pymongo.write_concern import WriteConcern
 from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
 
 from tasks.common.mongo import Document, retried
@@ -43,6 +45,11 @@ def await_lease(db: Database[Document], name: str, run: str, seconds: float) -> 
     )(take_lease)(db, name, run, seconds)
 
 
+def _leases(db: Database[Document]) -> Collection[Document]:
+    # One member's word is enough for what correctness does not depend on, and comes sooner.
+    return db["migration_leases"].with_options(write_concern=WriteConcern(w=1))
+
+
 @retried
 def take_lease(db: Database[Document], name: str, run: str, seconds: float) -> bool:
     """Take or renew the lease of an entry, by the server's clock; False: another run has it.
@@ -61,7 +68,7 @@ def take_lease(db: Database[Document], name: str, run: str, seconds: float) -> b
         "holder": {"$cond": [is_free, run, "$holder"]},
     }
     try:
-        lease = db["migration_leases"].find_one_and_update(
+        lease = _leases(db).find_one_and_update(
             {"_id": name}, [{"$set": change}], upsert=True, return_document=ReturnDocument.AFTER
         )
     except DuplicateKeyError:  # both came first

@@ -59,11 +59,13 @@ def load_batch(
     """
     if plan.mode == "verify":
         return tuple(_account_for(db, plan, one, 0) for one in batch)
+    taken = perf_counter()
     held = [one for one in batch if not take_lease(db, one.item.entry, plan.run, lease_s)]
     accounts = []
     for one in sorted(batch, key=lambda one: one in held):
         entry = one.item.entry
-        await_lease(db, entry, plan.run, lease_s)
+        if one in held or perf_counter() > taken + lease_s / 3:
+            await_lease(db, entry, plan.run, lease_s)
         is_done = one in held and plan.may_skip and read_ledger(db, [entry])
         account = None if is_done else _account_for(db, plan, one, lease_s)
         accounts.append(account or open_account(one.item, "known"))
