@@ -260,19 +260,25 @@ def test_a_run_without_heartbeat_becomes_crashed_and_one_that_never_starts_cance
 def started(
     deployed: Server, moto_endpoint: str, tmp_path: Path
 ) -> Iterator[dict[str, tuple[FlowRun, dict[str, Any]]]]:
-    """Let a worker start a task of each family on moto: the run and what ECS then holds."""
-    aws("sqs", moto_endpoint).create_queue(QueueName=QUEUE)
+    """Let a worker that runs once start a task of each family on moto, and another one go on.
+
+    Gives the run of each family and what ECS then holds.
+    """
     command = [str(BIN / "prefect"), "worker", "start", "--pool", PLACE["ECS_WORK_POOL"]]
     cloud = {"AWS_ENDPOINT_URL": moto_endpoint, "AWS_DEFAULT_REGION": REGION, **AWS}
     secret = {"MONGODB_URI": "mongodb://pipeline:hunter2@mongo-1.mongo.internal"}
-    environment = deployed.environment | cloud | secret
+    environment = deployed.environment | cloud | secret | {"PREFECT_HOME": str(tmp_path)}
     runs = {family: deployed.start(name) for name, family in FAMILIES.items()}
     runs["forecast-backfill-ecs"] = start_as_documented(deployed)
+    subprocess.run([*command, "--run-once"], env=os.environ | environment, check=True, timeout=120)
+    started = {
+        family: (run, read_task(moto_endpoint, deployed.wait_for_task(run)))
+        for family, run in runs.items()
+    }
+    # Only now: a message would be given to what the worker that has ended still asked for.
+    aws("sqs", moto_endpoint).create_queue(QueueName=QUEUE)
     with running(command, tmp_path, tmp_path / "worker.log", **environment):
-        tasks = {}
-        for family, run in runs.items():
-            tasks[family] = (run, read_task(moto_endpoint, deployed.wait_for_task(run)))
-        yield tasks
+        yield started
 
 
 def start_as_documented(server: Server) -> FlowRun:
