@@ -55,10 +55,11 @@ check: .venv/dev.stamp ## Format, lint, types, laws of import
 # A Docker engine and Debian's maker of root folders, for checks that start their own.
 define install_engine
 @if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
-  && ! { command -v dockerd && command -v iptables && command -v mmdebstrap; } > /dev/null; then \
+  && ! { command -v dockerd && command -v iptables && command -v mmdebstrap \
+    $(if $(PLATFORM),&& command -v qemu-aarch64-static); } > /dev/null; then \
   apt-get -o DPkg::Lock::Timeout=240 update -qq; \
   apt-get -o DPkg::Lock::Timeout=240 install -y -qq --no-install-recommends \
-    docker.io iptables iproute2 mmdebstrap > /dev/null; fi
+    docker.io iptables iproute2 mmdebstrap $(if $(PLATFORM),qemu-user-static) > /dev/null; fi
 endef
 
 up: ## Start everything on this machine: replica set, lake, Prefect, worker
@@ -76,10 +77,12 @@ up-ecs: ## Run one forecast in a container, against the MONGODB_URI and LAKE_URI
 down: ## End what `make up` started; ARGS=--volumes forgets its data too
 	docker compose --profile '*' down --remove-orphans $(ARGS)
 
+# BUILD="--build-arg BASE=..." and the like goes to docker build, also from `up` and `up-ecs`.
 image: ## Build the image; VERSION=v20261118-2000 names it
 	docker build --build-arg VERSION=$(VERSION) --build-arg GIT_SHA=$$(git rev-parse HEAD) \
-	  --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) --tag forecast-pipeline:$(VERSION) .
+	  --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) --tag forecast-pipeline:$(VERSION) $(BUILD) .
 
+# PLATFORM=linux/arm64 does so for Graviton, on an emulated processor: a quarter of an hour.
 image-check: .venv/dev.stamp ## Build the image on an engine of its own and run it hardened
 	$(install_engine)
 	@$(BIN)/hadolint Dockerfile

@@ -5,20 +5,23 @@ UI, cut the primary off, down.
 """
 
 import json
+import os
+import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.request import urlopen
 
 import compose as compose_wheel
 import pytest
 
-from tests.deployment.engine import ROOT, Engine
-from tests.deployment.stand_ins import give_image
-from tests.deployment.test_compose_file import COMPOSE, OURS, SECRETS
+from tests.deployment.engine import DOCKER, ROOT, Engine
+from tests.deployment.stand_ins import PYTHON, give_image, give_python_base
+from tests.deployment.test_compose_file import COMPOSE, OURS
 from tests.fixtures.object_servers import find_free_ports
 
 pytestmark = pytest.mark.compose
@@ -69,17 +72,33 @@ with MongoClient(os.environ["MONGODB_URI"]) as client:
 
 @dataclass(frozen=True)
 class Stack:
-    """A project of compose, and the port its Prefect server is reached at."""
+    """A checkout of its own, where `make` is typed, and the port its Prefect is reached at."""
 
     engine: Engine
     folder: Path
     port: int
 
+    def make(
+        self, *words: str, check: bool = True, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        """Type `make` as a person does whose machine has docker, with compose as its plugin."""
+        told = {
+            "PATH": f"{self.folder}/.docker:{os.environ['PATH']}",
+            "DOCKER_CONFIG": f"{self.folder}/.docker",
+            "COMPOSE_PROJECT_NAME": PROJECT,
+            "GIT_DIR": git("rev-parse", "--absolute-git-dir").strip(),
+            **environment,
+        }
+        # Of a make around this one.
+        given = [f"--unset={name}" for name in ("MAKEFLAGS", "ARGS", "VERSION")]
+        given += [f"{name}={value}" for name, value in told.items()]
+        command = ("make", f"--directory={self.folder}", "BUILD=--network=host", *words)
+        return self.engine.call("env", *given, *command, stdin="", check=check)
+
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run compose, which must end well, and give what it printed."""
-        where = [f"--file={ROOT}/docker-compose.yml", f"--project-directory={self.folder}"]
-        named = f"--project-name={PROJECT}"
-        return self.engine.call(BINARY, *where, named, *arguments, stdin=stdin).stdout
+        where = [f"--project-directory={self.folder}", f"--project-name={PROJECT}"]
+        return self.engine.call(BINARY, *where, *arguments, stdin=stdin).stdout
 
     def run_job(self, *arguments: str, stdin: str | None = None) -> str:
         return self.run("run", "--rm", "--no-deps", "-T", *arguments, stdin=stdin)
@@ -100,25 +119,40 @@ class Stack:
         ]
 
 
+def git(*words: str) -> str:
+    return subprocess.run(
+        ["git", *words], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def check_out(folder: Path) -> None:
+    """Give a folder the files of the repository as they are now, and docker with its plugin."""
+    for name in git("ls-files", "-z").split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (folder / ".docker/cli-plugins").mkdir(parents=True)
+    (folder / ".docker/docker").symlink_to(DOCKER)
+    (folder / ".docker/cli-plugins/docker-compose").symlink_to(BINARY)
+
+
 @pytest.fixture(scope="module")
-def stack(
-    docker_engine: Engine, pipeline_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("compose")
-    subprocess.run([SECRETS], cwd=folder, check=True)
+def stack(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = tmp_path_factory.mktemp("images")
+    docker_engine.run("tag", give_python_base(docker_engine, made), PYTHON)
     images = {one["image"] for one in COMPOSE["services"].values()} - {OURS}
     for number, name in enumerate(sorted(images)):
-        give_image(docker_engine, name, folder / f"image-{number}")
+        give_image(docker_engine, name, made / f"image-{number}")
+    folder = tmp_path_factory.mktemp("compose")
+    check_out(folder)
     prefect_port, lake_port = find_free_ports(2)
-    version = pipeline_image.partition(":")[2]
-    told = {"VERSION": version, "PREFECT_PORT": prefect_port, "LAKE_PORT": lake_port}
-    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in told.items()))
+    (folder / ".env").write_text(f"PREFECT_PORT={prefect_port}\nLAKE_PORT={lake_port}\n")
     stack = Stack(docker_engine, folder, prefect_port)
     try:
-        stack.run("up", "--detach", "--wait")
+        stack.make("up")
         yield stack
     finally:
-        stack.run("--profile=*", "down", "--volumes", "--remove-orphans")
+        stack.make("down", "ARGS=--volumes")
 
 
 def test_all_services_are_healthy(stack: Stack):
@@ -126,6 +160,12 @@ def test_all_services_are_healthy(stack: Stack):
     assert {one["Service"] for one in listed if one["Health"] == "healthy"} == SERVING
     ended = {one["Service"]: one["ExitCode"] for one in listed if one["State"] == "exited"}
     assert ended == dict.fromkeys(ONCE, 0)
+
+
+def test_the_image_that_make_built_tells_its_revision(stack: Stack):
+    told = "--format={{index .Config.Labels `org.opencontainers.image.revision`}}"
+    revision = stack.engine.run("image", "inspect", told, "forecast-pipeline:local").stdout.strip()
+    assert git("cat-file", "-t", revision) == "commit\n"
 
 
 def test_only_loopback_is_listened_on(stack: Stack):
@@ -153,14 +193,19 @@ def test_a_landed_lake_is_forecast_and_migrated(stack: Stack):
     assert "COMPLETED" in stack.run_job("forecast", "python", "-m", "flows.status")
 
 
-def test_the_profile_ecs_is_one_container_that_is_told_where_to_go(stack: Stack):
+def test_up_ecs_runs_one_forecast_in_a_container_that_is_told_where_to_go(stack: Stack):
     secrets = [stack.folder / ".local/compose" / name for name in ("pipeline.env", "lake.env")]
-    told = " ".join(path.read_text() for path in secrets).split()
-    told += ["LAKE_URI=s3://lake", "S3_ENDPOINT_URL=http://lake:8333"]
-    given = [word for one in told for word in ("--env", one)]
-    command = ("python", "-m", "flows.forecast", "--dry-run", "--series=rte:*", "--deadline=0.1")
-    ran = stack.run("--profile=ecs", "run", "--rm", "-T", *given, "forecast-ecs", *command)
-    assert "COMPLETED" in ran
+    lines = [line for path in secrets for line in path.read_text().splitlines()]
+    lines += ["LAKE_URI=s3://lake", "S3_ENDPOINT_URL=http://lake:8333"]
+    told = dict(line.split("=", maxsplit=1) for line in lines)
+    before = stack.engine.run("ps", "--all", "--quiet").stdout
+    assert "COMPLETED" in stack.make("up-ecs", environment=told).stdout
+    assert stack.engine.run("ps", "--all", "--quiet").stdout == before
+
+
+def test_up_ecs_without_a_database_is_refused(stack: Stack):
+    refused = stack.make("up-ecs", check=False, environment={"MONGODB_URI": ""})
+    assert (refused.returncode, "MONGODB_URI is not set" in refused.stderr) == (2, True)
 
 
 def test_a_run_from_the_ui_is_done_by_the_worker(stack: Stack):
@@ -188,7 +233,9 @@ def test_the_primary_is_cut_off_and_healed_without_loss(stack: Stack):
     assert stack.ask(primary, "db.hello().setName") == "rs0"
 
 
-def test_down_leaves_nothing(stack: Stack):
-    assert stack.list_leftovers() != []
-    stack.run("--profile=*", "down", "--volumes", "--remove-orphans")
+def test_down_keeps_the_data_and_with_volumes_leaves_nothing(stack: Stack):
+    stack.make("down")
+    volumes = stack.engine.run("volume", "ls", "--quiet").stdout.split()
+    assert sorted(stack.list_leftovers()) == sorted(volumes) != []
+    stack.make("down", "ARGS=--volumes")
     assert stack.list_leftovers() == []
