@@ -44,7 +44,7 @@ def test_the_plan_writes_nothing_and_what_was_loaded_verifies(
     mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
     planned = run(lake, tmp_path, "--dry-run", "--quiet", **mongo)
     assert (planned.code, planned.err) == (0, "")
-    assert planned.out == "COMPLETED: every row is accounted for.\n"
+    assert planned.out == "COMPLETED: this is the plan, nothing was written.\n"
     with MongoClient(mongodb_uri) as client:
         assert client[database_name]["observations"].count_documents({}) == 0
     assert run(lake, tmp_path, **mongo).code == 0

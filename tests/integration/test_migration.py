@@ -65,6 +65,14 @@ def test_a_plan_counts_what_is_new_and_touches_nothing(
     assert stored(db) == {}
 
 
+def test_a_plan_takes_an_object_for_more_than_its_rows(lake: ObjectStore, db: Database[Document]):
+    estimates = []
+    for second in range(2):
+        write_older(lake, CLEAN[:1], f"weather_data_20260218_19420{second}.json")
+        estimates.append(migrate(lake, db, mode="dry run").estimated_seconds)
+    assert 0 < estimates[0] < estimates[1]
+
+
 def test_verify_names_the_document_that_another_hand_changed(
     lake: ObjectStore, db: Database[Document], tmp_path: Path
 ):
