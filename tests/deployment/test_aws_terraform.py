@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 from deployments.aws.rolling import Services
 from deployments.prefect.place import Place
 from tasks.forecast.fits import FOLDER
+from tests.deployment.aws_cli import type_block
 from tests.deployment.aws_set import require
 from tests.deployment.aws_terraform import (
     SOURCE,
@@ -343,20 +345,15 @@ def test_its_outputs_are_what_the_deployments_ask_for(second_plan: dict[str, Any
     assert asked - told - {"GIT_SHA", "PWD"} == set()
 
 
-def test_a_rolling_restart_is_one_task_inside_the_network(second_plan: dict[str, Any], aws: Aws):
+def test_a_rolling_restart_is_one_task_inside_the_network(
+    second_plan: dict[str, Any], aws: Aws, tmp_path: Path
+):
     told = second_plan["planned_values"]["outputs"]["deployment"]["value"]
-    network = {
-        "subnets": told["SUBNET_IDS"].split(","),
-        "securityGroups": [told["SECURITY_GROUP_IDS"]],
-    }
-    started = aws("ecs").run_task(
-        cluster=told["ECS_CLUSTER"],
-        taskDefinition=f"{told['ECS_CLUSTER']}-operations",
-        launchType="FARGATE",
-        networkConfiguration={"awsvpcConfiguration": network},
-    )
-    assert started["failures"] == []
-    assert len(started["tasks"]) == 1
+    lines = [f"{name}={value}\n" for name, value in told.items()]
+    (tmp_path / "production.env").write_text("".join(lines))
+    endpoint = aws("ecs").meta.endpoint_url
+    started = type_block("deploy-mongodb-on-ecs.md", "-operations", tmp_path, endpoint)
+    assert (started["failures"], len(started["tasks"])) == ([], 1)
 
 
 def test_a_member_is_replaced_by_a_task_of_the_newest_definition(aws: Aws, monkeypatch: Monkey):

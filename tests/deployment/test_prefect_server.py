@@ -27,6 +27,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed, State
 
 from deployments.prefect.__main__ import main
+from tests.deployment.aws_cli import type_block
 from tests.fixtures.object_servers import ACCESS_KEY, REGION, SECRET_KEY
 from tests.fixtures.prefect_servers import BIN, PLACE, ROOT, running, running_server
 
@@ -256,28 +257,33 @@ def test_a_run_without_heartbeat_becomes_crashed_and_one_that_never_starts_cance
     assert unplaced.name in deployed.wait_until_told("a run is pending")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def started(
-    deployed: Server, moto_endpoint: str, tmp_path: Path
+    server: Server,
+    rounds: list[Ran],
+    moto_endpoint: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, tuple[FlowRun, dict[str, Any]]]]:
     """Let a worker that runs once start a task of each family on moto, and another one go on.
 
     Gives the run of each family and what ECS then holds.
     """
+    assert rounds[1].code == 0
+    folder = tmp_path_factory.mktemp("worker")
     command = [str(BIN / "prefect"), "worker", "start", "--pool", PLACE["ECS_WORK_POOL"]]
     cloud = {"AWS_ENDPOINT_URL": moto_endpoint, "AWS_DEFAULT_REGION": REGION, **AWS}
     secret = {"MONGODB_URI": "mongodb://pipeline:hunter2@mongo-1.mongo.internal"}
-    environment = deployed.environment | cloud | secret | {"PREFECT_HOME": str(tmp_path)}
-    runs = {family: deployed.start(name) for name, family in FAMILIES.items()}
-    runs["forecast-backfill-ecs"] = start_as_documented(deployed)
+    environment = server.environment | cloud | secret | {"PREFECT_HOME": str(folder)}
+    runs = {family: server.start(name) for name, family in FAMILIES.items()}
+    runs["forecast-backfill-ecs"] = start_as_documented(server)
     subprocess.run([*command, "--run-once"], env=os.environ | environment, check=True, timeout=120)
     started = {
-        family: (run, read_task(moto_endpoint, deployed.wait_for_task(run)))
+        family: (run, read_task(moto_endpoint, server.wait_for_task(run)))
         for family, run in runs.items()
     }
     # Only now: a message would be given to what the worker that has ended still asked for.
     aws("sqs", moto_endpoint).create_queue(QueueName=QUEUE)
-    with running(command, tmp_path, tmp_path / "worker.log", **environment):
+    with running(command, folder, folder / "worker.log", **environment):
         yield started
 
 
@@ -312,28 +318,24 @@ def test_a_worker_registers_each_family_and_a_stopped_task_crashes_its_run(
         assert "hunter2" not in json.dumps(task, default=str)
     assert started["forecast-backfill-ecs"][0].parameters["weeks"] == 4
     run, task = started["forecast-pipeline-ecs"]
-    roll_back_as_documented(moto_endpoint, task)
     send_stopped(moto_endpoint, task)
     ended = deployed.wait_for_state(run, "CRASHED")
     assert "non-zero exit code" in str(ended.message)
     assert deployed.wait_until_told(f"a run is crashed\nforecast_pipeline, run {run.name}")
 
 
-def roll_back_as_documented(endpoint: str, task: dict[str, Any]) -> None:
-    """Ask moto for the task that the how-to asks ECS for; it refuses what ECS would."""
-    (words,) = re.findall(r"^COMMAND='(.*)'$", PAGE, re.MULTILINE)
-    (eni,) = task["attachments"]
-    network = {one["name"]: one["value"] for one in eni["details"]}
-    asked = aws("ecs", endpoint).run_task(
-        cluster=task["clusterArn"],
-        taskDefinition="forecast-pipeline-ecs",
-        launchType="FARGATE",
-        networkConfiguration={
-            "awsvpcConfiguration": {"subnets": [network["subnetId"]], "securityGroups": []}
-        },
-        overrides=json.loads(words),
-    )
-    assert asked["tasks"][0]["taskDefinitionArn"] == task["taskDefinitionArn"]
+def test_readers_are_rolled_back_by_the_lines_of_the_how_to(
+    deployed: Server,
+    started: dict[str, tuple[FlowRun, dict[str, Any]]],
+    moto_endpoint: str,
+    tmp_path: Path,
+):
+    told = {name: deployed.environment[name] for name in PLACE}
+    asked = type_block("deploy-on-ecs.md", '"rollback"', tmp_path, moto_endpoint, **told)
+    (task,) = asked["tasks"]
+    assert task["taskDefinitionArn"] == started["forecast-pipeline-ecs"][1]["taskDefinitionArn"]
+    (container,) = task["overrides"]["containerOverrides"]
+    assert container["command"] == ["python", "-m", "flows.forecast", "rollback"]
 
 
 def send_stopped(endpoint: str, task: dict[str, Any]) -> None:
