@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.forecast.intervals import INFLATIONS, measure_coverage, measure_radii, measure_scale
+from tasks.forecast.intervals import INFLATIONS, OWN, measure_coverage, measure_radii, measure_scale
 
 
 def test_the_rank_is_counted_without_interpolation():
@@ -34,7 +34,7 @@ def test_a_horizon_of_one_day_or_of_days_is_measured_in_halves(day: int):
 def test_one_stormy_window_widens_less_than_all_errors_together():
     errors = np.vstack([np.ones((2, 20)), np.full((1, 20), 7.0)])  # together 95 % are 7
     outer = measure_radii(errors)[1]
-    assert outer[0] == pytest.approx((7 + (1 + 1 + 7) / 3) / 2 * INFLATIONS[1])
+    assert outer[0] == pytest.approx(((1 - OWN) * 7 + OWN * (1 + 1 + 7) / 3) * INFLATIONS[1])
     assert measure_radii(errors[::-1])[1][0] == outer[0]
 
 
