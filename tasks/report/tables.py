@@ -6,7 +6,7 @@ style sheet is left out, since the page has one for light, dark and paper.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 from great_tables import GT
@@ -137,20 +137,22 @@ def tabulate_scores(scores: pl.DataFrame, trends: Sequence[Markup]) -> Markup:
     columns = {
         "forecast of": [row["variable"] for row in rows],
         "lead": [row["lead"] for row in rows],
-        "issued": [f"{row['issue_at'].astimezone(MARKET_ZONE):%d %b}" for row in rows],
-        "series": [f"{row['series']}" for row in rows],
         "error (MAE)": [figure(row["mae"], row["unit"]) for row in rows],
-        "wMAPE": [percent(row["wmape"], 1) for row in rows],
+        "wMAPE": [_tell_share(row) for row in rows],
         "MASE": [figure(row["mase"]) for row in rows],
         "bias": [figure(row["bias"], row["unit"], sign="+") for row in rows],
         "in 80 %": [percent(row["coverage80"]) for row in rows],
         "in 95 %": [percent(row["coverage95"]) for row in rows],
-        "Brier": [figure(row["brier"]) for row in rows],
         "MASE, by week": list(trends),
+        "issued": [f"{row['issue_at'].astimezone(MARKET_ZONE):%d %b}" for row in rows],
+        "series": [f"{row['series']}" for row in rows],
     }
-    if set(columns["Brier"]) == {NOTHING}:
-        del columns["Brier"]
     return _write_table("scores", columns, texts=("lead",))
+
+
+def _tell_share(row: Mapping[str, Any]) -> str:
+    """Give the wMAPE; of rain, which has none, the Brier score of its chance."""
+    return percent(row["wmape"], 1) if row["brier"] is None else f"Brier {row['brier']:.2f}"
 
 
 def badge(word: str) -> Markup:

@@ -99,7 +99,7 @@ def give_history() -> pl.DataFrame:
 def give_scored() -> Scored:
     week = AS_OF.replace(day=16)
     keys = {"series_id": DEMAND, "issue_at": week, "run_id": "r", "points": 24}
-    row = {**keys, **dict.fromkeys(SCORES.names()[5:], 0.5)}
+    row = {**keys, **dict.fromkeys(SCORES.names()[5:], 0.5), "brier": None}
     scores = pl.DataFrame([row | {"bucket": name} for name in ("D+1", "next week")], schema=SCORES)
     points = give_forecasted().points.with_columns(
         run_id=pl.lit("r"), issue_at=pl.lit(week), correction80=1.0, correction95=1.0
