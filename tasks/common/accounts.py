@@ -1,14 +1,16 @@
-"""Counts that must close, how a series ended, and the verdict on a run.
+"""Counts that must close, what a step took, how a series ended, and the verdict on a run.
 
 The words of the verdict stand in MongoDB, in the report, in the Prefect state and in the exit
 code.
 """
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
+from functools import wraps
 from operator import add
-from typing import Final, Literal
+from time import perf_counter
+from typing import Final, Literal, ParamSpec, TypeVar
 
 from tasks.common.errors import UnbalancedCountsError
 from tasks.common.settings import Settings
@@ -18,6 +20,29 @@ RunState = Literal["COMPLETED", "DEGRADED", "FAILED"]
 
 EXIT_CODES: Final[Mapping[RunState, int]] = {"COMPLETED": 0, "DEGRADED": 3, "FAILED": 1}
 """2 is kept for wrong usage and configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """A result with what its step took; no hash and no name depends on it."""
+
+    seconds: float = 0.0
+
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Timed | None)
+
+
+def timed(step: Callable[P, R]) -> Callable[P, R]:
+    """Give a step whose result carries the seconds it took, beside any that are in it already."""
+
+    @wraps(step)
+    def measure(*args: P.args, **kwargs: P.kwargs) -> R:
+        started = perf_counter()
+        made = step(*args, **kwargs)
+        return made and replace(made, seconds=made.seconds + perf_counter() - started)
+
+    return measure
 
 
 def check_closes(where: str, received: int, accounted: int) -> None:

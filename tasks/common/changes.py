@@ -5,6 +5,7 @@ from typing import Final
 
 import polars as pl
 
+from tasks.common.accounts import Timed
 from tasks.common.results import Transformed
 from tasks.common.scores import EarlierRun
 
@@ -32,7 +33,7 @@ CHANGES: Final = pl.Schema(
 
 
 @dataclass(frozen=True)
-class Past:
+class Past(Timed):
     """The history at the issue time of the last run that readers were given.
 
     Attributes:
@@ -48,7 +49,6 @@ class Past:
     then: Transformed
     now: Transformed
     declared_anew: tuple[tuple[str, str], ...] = ()
-    seconds: float = 0.0
 
     @property
     def is_restated(self) -> bool:
@@ -57,7 +57,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Changes:
+class Changes(Timed):
     """What moved since the last run.
 
     Attributes:
@@ -70,4 +70,3 @@ class Changes:
     frame: pl.DataFrame = field(default_factory=CHANGES.to_frame)
     changed: tuple[str, ...] = ()
     reason: str | None = None
-    seconds: float = 0.0

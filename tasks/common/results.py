@@ -1,47 +1,17 @@
 """What crosses from step to step: frozen results of frames and counts that must close."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
-from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TypeVar
+from typing import Literal
 
 import polars as pl
 
-from tasks.common.accounts import SeriesOutcome, Tally, WriteCounts
+from tasks.common.accounts import SeriesOutcome, Tally, Timed, WriteCounts
 from tasks.common.scores import Scored
-
-P = ParamSpec("P")
-
-
-class Timed(Protocol):
-    """A result that says in `seconds` what its step took; no hash and no name depends on it."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def seconds(self) -> float:
-        """Give the duration of the attempt that succeeded."""
-        ...
-
-
-R = TypeVar("R", bound=Timed | None)
-
-
-def timed(step: Callable[P, R]) -> Callable[P, R]:
-    """Give a step whose result carries its duration, beside any that is in it already."""
-
-    @wraps(step)
-    def measure(*args: P.args, **kwargs: P.kwargs) -> R:
-        started = perf_counter()
-        made = step(*args, **kwargs)
-        return made and replace(made, seconds=made.seconds + perf_counter() - started)
-
-    return measure
 
 
 @dataclass(frozen=True)
@@ -94,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Extracted:
+class Extracted(Timed):
     """What extract found: READINGS spilled by source and month, so that memory stays flat.
 
     Attributes:
@@ -117,7 +87,6 @@ class Extracted:
     cells: Mapping[str, int]
     scratch: Path
     dry_run: bool = False
-    seconds: float = 0.0
 
     @property
     def tally(self) -> Tally:
@@ -155,7 +124,7 @@ class ProcessedFile:
 
 
 @dataclass(frozen=True)
-class Transformed:
+class Transformed(Timed):
     """One trusted history, and how good it is.
 
     Attributes:
@@ -188,11 +157,10 @@ class Transformed:
     dry_run: bool = False
     week: Tally = field(default_factory=Tally)
     sequence: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Forecasted:
+class Forecasted(Timed):
     """All forecasts of one issue time.
 
     Attributes:
@@ -212,7 +180,6 @@ class Forecasted:
     points: pl.DataFrame
     outcomes: tuple[SeriesOutcome, ...]
     config_hash: str
-    seconds: float = 0.0
     pattern: str = "*"
     fits: Mapping[str, int] = field(default_factory=dict)
     scored: Scored = field(default_factory=Scored)
@@ -220,7 +187,7 @@ class Forecasted:
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Timed):
     """Where the run stands in MongoDB.
 
     Attributes:
@@ -238,4 +205,3 @@ class Written:
     previous_run_id: str | None
     database: str
     notes: tuple[str, ...] = ()
-    seconds: float = 0.0

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from tasks.common.accounts import Timed
 from tasks.common.contracts import INSTANT, POINTS
 
 QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
@@ -81,7 +82,7 @@ class EarlierRun:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class Earlier(Timed):
     """What readers were given before.
 
     Attributes:
@@ -91,11 +92,10 @@ class Earlier:
 
     points: pl.DataFrame = field(default_factory=EARLIER.to_frame)
     runs: tuple[EarlierRun, ...] = ()
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scored(Timed):
     """How good what was published before turned out, by the history as this run knows it.
 
     Attributes:
@@ -104,7 +104,6 @@ class Scored:
 
     scores: pl.DataFrame = field(default_factory=SCORES.to_frame)
     earlier: Earlier = field(default_factory=Earlier)
-    seconds: float = 0.0
 
 
 UNSCORED: Final = Scored()

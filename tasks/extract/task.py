@@ -9,10 +9,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.tasks import exponential_backoff
 
+from tasks.common.accounts import timed
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Fetched, Item, Mode, Plan, Selection
 from tasks.common.objects import open_store, resolve_output
-from tasks.common.results import Extracted, timed
+from tasks.common.results import Extracted
 from tasks.common.settings import load_settings
 from tasks.extract.harvest import harvest_lake
 from tasks.extract.identity import STATIONS

@@ -20,10 +20,11 @@ from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
+from tasks.common.accounts import timed
 from tasks.common.changes import Changes, Past
 from tasks.common.errors import is_worth_retrying
 from tasks.common.objects import open_store
-from tasks.common.results import Forecasted, Transformed, timed
+from tasks.common.results import Forecasted, Transformed
 from tasks.common.scores import UNSCORED, Scored
 from tasks.common.settings import Settings, load_settings
 from tasks.forecast.changes import count_causes, explain_changes, remake_points, tell_changed

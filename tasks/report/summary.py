@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from tasks.common.accounts import SeriesOutcome, is_troubled, judge_run
+from tasks.common.accounts import SeriesOutcome, Timed, is_troubled, judge_run
 from tasks.common.changes import CAUSES, Changes
 from tasks.common.contracts import MARKET_ZONE
 from tasks.common.results import (
     Extracted,
     Forecasted,
     ObjectOutcome,
-    Timed,
     Transformed,
     Written,
 )

@@ -12,11 +12,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 from prefect.tasks import exponential_backoff
 
+from tasks.common.accounts import timed
 from tasks.common.changes import Changes
 from tasks.common.errors import TerminalError, is_worth_retrying
 from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
-from tasks.common.results import Extracted, Forecasted, Transformed, Written, timed
+from tasks.common.results import Extracted, Forecasted, Transformed, Written
 from tasks.common.scores import Earlier, Scored
 from tasks.common.settings import add_image_digest, load_settings
 from tasks.report.archive import archive_migration, archive_page, archive_report

@@ -6,12 +6,13 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
+from tasks.common.accounts import timed
 from tasks.common.changes import Past
 from tasks.common.contracts import POINTS
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Fetched, Plan
 from tasks.common.objects import open_store
-from tasks.common.results import Extracted, Forecasted, Transformed, timed
+from tasks.common.results import Extracted, Forecasted, Transformed
 from tasks.common.settings import load_settings
 from tasks.transform.conversion import convert_object
 from tasks.transform.outcome import conclude_transform, recollect_past

@@ -9,11 +9,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
+from tasks.common.accounts import timed
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Account, Fetched, Plan
 from tasks.common.mongo import connect, database, ensure_indexes, locate_database
 from tasks.common.objects import open_store
-from tasks.common.results import Forecasted, Transformed, Written, timed
+from tasks.common.results import Forecasted, Transformed, Written
 from tasks.common.scores import Earlier
 from tasks.common.settings import add_image_digest, load_settings
 from tasks.upsert.migration import load_batch, mark_known

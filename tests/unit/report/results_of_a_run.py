@@ -104,7 +104,9 @@ def give_forecasted() -> Forecasted:
         ),
         SeriesOutcome(HOSTILE, "withheld", "Newest value is 30 days old | <b>."),
     )
-    return Forecasted(AS_OF, instants[-1] + timedelta(hours=1), points, outcomes, "2" * 64, 12.0)
+    return Forecasted(
+        AS_OF, instants[-1] + timedelta(hours=1), points, outcomes, "2" * 64, seconds=12.0
+    )
 
 
 def give_written() -> Written:
