@@ -112,6 +112,15 @@ def test_a_combination_that_does_not_beat_the_better_naive_is_not_published():
     assert judged.combined_mae > 1
 
 
+def test_a_combination_that_loses_gives_way_to_the_naive_by_eighths_until_it_wins():
+    past = {"prophet": give_errors(2, -5.5), "naive_168h": give_errors(6, 4)}
+    plain, judged = weigh_members(past)["naive_168h"], judge(past)
+    # By weights of the other window alone it errs by 5.5, an eighth nearer to the naive by 4.9.
+    assert (judged.published, judged.naive_mae) == ("combination", 5)
+    assert judged.mae == pytest.approx(4.93, abs=0.01)
+    assert judged.weights["naive_168h"] == pytest.approx(plain * 7 / 8 + 1 / 8)
+
+
 def test_a_window_is_judged_by_weights_of_the_others():
     judged = judge({"prophet": give_errors(0, 10), "naive_168h": give_errors(10, 10)})
     # Window 0 was perfect, but window 1 weighs both alike: half of the naive's 10 remains.
