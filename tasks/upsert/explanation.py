@@ -118,4 +118,5 @@ def _combine(document: Document, number: int) -> Document:
         for wave in (math.sin, math.cos)
     )
     how = "the direction of the members' arrows, each as long as its weight"
-    return {"combined": math.degrees(math.atan2(east, north)) % 360, "by": how}
+    turned = math.degrees(math.atan2(east, north)) % 360 % 360  # -1e-15 % 360 is 360
+    return {"combined": turned, "by": how}
