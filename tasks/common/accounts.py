@@ -4,7 +4,7 @@ The words of the verdict stand in MongoDB, in the report, in the Prefect state a
 code.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from functools import wraps
@@ -130,7 +130,7 @@ class Member:
     weight: float
     seconds: float
     failure: str | None = None
-    values: tuple[float, ...] = ()
+    values: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

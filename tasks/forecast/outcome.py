@@ -1,5 +1,6 @@
 """How one series ended, in words and figures."""
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -78,7 +79,7 @@ def describe_members(
         fits = [fits[name] for fits in ordered if name in fits]
         seconds = sum(fit.seconds for fit in fits)
         failure = next((fit.failure for fit in fits if fit.failure), None)
-        own = tuple(ahead[name].tolist()) if name in ahead else ()
+        own = array("d", ahead.get(name, ()))  # a tuple takes four times the memory
         told = maes.get(name), weights.get(name, 0.0), seconds, failure, own
         described.append(Member(name, *told))
     return tuple(described)

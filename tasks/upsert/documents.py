@@ -149,7 +149,10 @@ def _describe_outcome(outcome: SeriesOutcome) -> Document:
     """Give the outcome as a document; durations apart, since they are not content."""
     said = dict(vars(outcome))  # dataclasses.asdict would copy every number of every member
     del said["series_id"]
-    members = [{k: _keep_finite(v) for k, v in vars(m).items()} for m in said.pop("members")]
+    members = [
+        {k: _keep_finite(v) for k, v in vars(m).items()} | {"values": list(m.values)}
+        for m in said.pop("members")
+    ]
     seconds = {"series": said.pop("seconds")} | {m["name"]: m.pop("seconds") for m in members}
     told = {name: _keep_finite(value) for name, value in said.items()}
     return told | {"members": members, "seconds": seconds}

@@ -115,7 +115,7 @@ def test_a_published_series_holds_its_points_and_how_it_was_made():
     assert (demand["unit"], demand["published"]) == ("MW", "combination")
     assert demand["members"][1] == {
         "name": "naive_364d", "mae": None, "weight": 0.0, "failure": "no history of 364 days",
-        "values": (),
+        "values": [],
     }  # fmt: skip
 
 
