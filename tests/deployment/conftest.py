@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deployment.engine import ROOT, Engine, run_engine
+from tests.deployment.engine import ARCHITECTURE, ROOT, Engine, emulated, run_engine
 from tests.deployment.stand_ins import give_python_base
 
 TAG = "forecast-pipeline:v20261118-2000"
@@ -13,7 +13,7 @@ TAG = "forecast-pipeline:v20261118-2000"
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[Engine]:
-    with run_engine() as engine:
+    with emulated(), run_engine() as engine:
         yield engine
 
 
@@ -36,5 +36,6 @@ def pipeline_image(
         "GIT_SHA": git_sha,
     }
     arguments = [f"--build-arg={name}={value}" for name, value in told.items()]
-    docker_engine.run("build", "--network=host", *arguments, "--tag", TAG, ".")
+    arguments += ["--network=host", f"--platform=linux/{ARCHITECTURE}", f"--tag={TAG}"]
+    docker_engine.run("build", *arguments, ".", timeout_s=3600)
     return TAG

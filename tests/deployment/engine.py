@@ -4,6 +4,7 @@ Needs root, and Debian's docker.io, iptables and mmdebstrap, which `make image-c
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,20 @@ NEEDED = ("dockerd", "iptables-save", "ip", "mmdebstrap")
 READY_SECONDS = 60
 KEPT = "ENGINE_DATA"
 """A folder for images that the next check finds again; unset, all is forgotten."""
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+OWN = ARCHITECTURES[platform.machine()]
+ARCHITECTURE = os.environ.get("PLATFORM", f"linux/{OWN}").removeprefix("linux/")
+"""That the image is built for; another one than this machine's is emulated."""
+
+_ELF_OF_ARM64 = (
+    rb"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00",
+    rb"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff",
+)
+"""How a program for arm64 begins, and which bits of that count.
+
+Source: qemu-binfmt-conf.sh of qemu.
+"""
+
 HARDENED = (
     *("--read-only", "--tmpfs=/tmp"),
     *("--cap-drop=ALL", "--security-opt=no-new-privileges"),
@@ -113,6 +128,27 @@ def _unmount(folder: Path) -> None:
     mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for place in reversed([place for place in mounted if place.startswith(f"{folder}/")]):
         subprocess.run(["umount", place], check=True)
+
+
+@contextmanager
+def emulated() -> Generator[None]:
+    """Let this machine's kernel start programs of the image's architecture, by Debian's qemu."""
+    emulator = shutil.which("qemu-aarch64-static")
+    kernel = Path("/proc/sys/fs/binfmt_misc")
+    if ARCHITECTURE == OWN or (kernel / "qemu-aarch64").exists():
+        yield
+        return
+    if os.geteuid() != 0 or emulator is None or ARCHITECTURE != "arm64":
+        give_up(f"to emulate {ARCHITECTURE} needs root and qemu-aarch64-static, and arm64 alone is")
+    if not (kernel / "register").exists():
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", kernel], check=True)
+    magic, mask = _ELF_OF_ARM64
+    told = b":".join((b"", b"qemu-aarch64", b"M", b"", magic, mask, emulator.encode(), b"OCPF"))
+    (kernel / "register").write_bytes(told)
+    try:
+        yield
+    finally:
+        (kernel / "qemu-aarch64").write_text("-1")
 
 
 @contextmanager

@@ -3,14 +3,18 @@
 Each is a Debian made by mmdebstrap and holds what the image it stands in for is used for.
 """
 
+import hashlib
+import json
 import shutil
 import sys
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from deployments.local.binary import find_mongod
-from tests.deployment.engine import Engine, give_up
+from tests.deployment.engine import ARCHITECTURE, OWN, Engine, give_up
 
 PYTHON = "python:3.12-slim-bookworm"
 MONGOSH = "mongosh@2.12.0"
@@ -51,30 +55,49 @@ def make_debian(
     packages: Sequence[str] = (),
     hooks: Sequence[str] = (),
     entrypoint: str | None = None,
+    architecture: str = OWN,
 ) -> None:
     """Import a Debian 12 of the least packages and `packages` as an image."""
     included = ",".join(("ca-certificates", "netbase", "tzdata", *packages))
     done = [f"upload {_CERTIFICATES} {_CERTIFICATES}", *hooks, 'chroot "$1" ldconfig']
     with tempfile.TemporaryDirectory() as folder:
-        archive = f"{folder}/root.tar"
+        archive = Path(folder) / "layer.tar"
         engine.call(
             *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}"),
+            f"--architectures={architecture}",
             *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in _UNREAD),
             *(f"--customize-hook={hook}" for hook in done),
-            *("bookworm", archive),
+            *("bookworm", str(archive)),
         )
-        changes = [f"--change=ENV {key}={value}" for key, value in _ENVIRONMENT.items()]
+        told = {"Env": [f"{key}={value}" for key, value in _ENVIRONMENT.items()]}
         if entrypoint:
-            changes.append(f'--change=ENTRYPOINT ["{entrypoint}"]')
-        engine.run("import", *changes, archive, name)
+            told["Entrypoint"] = [entrypoint]
+        _load_image(engine, name, archive, {"architecture": architecture, "config": told})
+
+
+def _load_image(engine: Engine, name: str, layer: Path, told: dict[str, Any]) -> None:
+    """Load a root folder as an image; `docker import` knows no architecture but its own."""
+    with layer.open("rb") as file:
+        digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    told |= {"os": "linux", "rootfs": {"type": "layers", "diff_ids": [digest]}}
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": [layer.name]}]
+    for file, content in (("config.json", told), ("manifest.json", manifest)):
+        layer.with_name(file).write_text(json.dumps(content))
+    with tarfile.open(layer.with_name("image.tar"), "w") as image:
+        for file in ("manifest.json", "config.json", layer.name):
+            image.add(layer.with_name(file), file)
+    engine.run("load", f"--input={layer.with_name('image.tar')}")
 
 
 def give_python_base(engine: Engine, folder: Path) -> str:
     """Give the image to build on: the real one, or a Debian with this machine's Python."""
-    if _is_there(engine, PYTHON):
+    if _is_there(engine, PYTHON, ARCHITECTURE):
         return PYTHON
-    made = f"stand-in/{PYTHON}"
-    if _is_there(engine, made):
+    made = f"stand-in/{PYTHON}-{ARCHITECTURE}"
+    if _is_there(engine, made, ARCHITECTURE):
+        return made
+    if ARCHITECTURE != OWN:
+        _make_foreign_python(engine, made)
         return made
     tree = folder / "python"
     unused = shutil.ignore_patterns(
@@ -94,10 +117,30 @@ def give_python_base(engine: Engine, folder: Path) -> str:
     return made
 
 
-def _is_there(engine: Engine, name: str) -> bool:
-    """Tell whether an image is there, or can be had from a registry."""
-    ways = (("image", "inspect", name), ("pull", name))
-    return any(engine.run(*way, check=False, timeout_s=300).returncode == 0 for way in ways)
+def _make_foreign_python(engine: Engine, name: str) -> None:
+    """Give a Debian of another architecture with Debian's Python, 3.11, and this machine's pip."""
+    pip = _find_python() / "lib/python3.12/site-packages/pip"
+    make_debian(
+        engine,
+        name,
+        packages=["python3"],
+        hooks=[
+            'mkdir "$1/usr/lib/python3/dist-packages/pip"',
+            f"sync-in {pip} /usr/lib/python3/dist-packages/pip",
+            'ln -s python3 "$1/usr/bin/python"',
+            f'chroot "$1" dpkg --purge --force-depends {" ".join(_PERL)}',
+        ],
+        architecture=ARCHITECTURE,
+    )
+
+
+def _is_there(engine: Engine, name: str, architecture: str = OWN) -> bool:
+    """Tell whether an image is there for an architecture, or can be had from a registry."""
+    look = ("image", "inspect", "--format={{.Architecture}}", name)
+    pull = ("pull", f"--platform=linux/{architecture}", name)
+    return engine.run(*look, check=False).stdout.strip() == architecture or (
+        engine.run(*pull, check=False, timeout_s=300).returncode == 0
+    )
 
 
 def _find_python() -> Path:

@@ -10,11 +10,12 @@ from pymongo.database import Database
 
 from tasks.common.mongo import Document
 from tasks.common.settings import Settings
-from tests.deployment.engine import HARDENED, Engine
+from tests.deployment.engine import ARCHITECTURE, HARDENED, OWN, Engine
 
 pytestmark = pytest.mark.image
 
 LIMIT_BYTES = 1_000_000_000
+EMULATED = ARCHITECTURE != OWN
 IMPORT_ALL = """
 import importlib, pathlib
 root = pathlib.Path("/app")
@@ -53,6 +54,7 @@ def container(docker_engine: Engine) -> Iterator[str]:
 def test_the_image_is_smaller_than_a_gigabyte(configuration: dict[str, Any]):
     print(f"\nThe image has {configuration['Size'] / 1e6:.0f} MB.")
     assert configuration["Size"] < LIMIT_BYTES
+    assert configuration["Architecture"] == ARCHITECTURE
 
 
 def test_the_image_says_what_it_is_and_who_runs_it(configuration: dict[str, Any], git_sha: str):
@@ -97,6 +99,15 @@ def test_a_container_without_a_prefect_server_fails_at_once(
     assert "No Prefect API URL provided" in ran.stderr
 
 
+def test_a_container_that_is_told_nothing_says_so_in_one_sentence(
+    docker_engine: Engine, pipeline_image: str
+):
+    ran = docker_engine.run("run", "--rm", *HARDENED, pipeline_image, check=False)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (2, False)
+    assert "(Read-only file system): name a lake in LAKE_URI" in ran.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(EMULATED, reason="46 series would take an hour on an emulated processor")
 def test_a_whole_demo_forecast_runs_hardened_and_tells_its_revision(
     docker_engine: Engine,
     pipeline_image: str,
@@ -113,6 +124,23 @@ def test_a_whole_demo_forecast_runs_hardened_and_tells_its_revision(
     assert mongo_database["current"].count_documents({"run_id": run["_id"]}) == 1
 
 
+@pytest.mark.skipif(not EMULATED, reason="the whole demo is forecast, above")
+def test_some_series_are_forecast_on_another_architecture(
+    docker_engine: Engine,
+    pipeline_image: str,
+    environment: list[str],
+    mongo_database: Database[Document],
+):
+    docker_engine.run(
+        *("run", "--rm", "--network=host", "--workdir=/tmp", *HARDENED, *environment),
+        *(pipeline_image, "python", "-m", "flows.forecast", "--series=infoclimat:000W3:*"),
+        timeout_s=3600,
+    )
+    statuses = mongo_database["forecasts"].distinct("status")
+    assert (statuses, mongo_database["forecast_runs"].count_documents({})) == (["model"], 1)
+
+
+@pytest.mark.skipif(EMULATED, reason="its times are those of a real processor")
 def test_a_run_that_is_told_to_end_ends_by_itself(
     docker_engine: Engine, pipeline_image: str, environment: list[str], container: str
 ):

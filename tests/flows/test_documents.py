@@ -150,7 +150,7 @@ ELSEWHERE = {
     "terraform -chdir=deployments/aws apply -var-file=production.tfvars": "aws-check",
     ".venv/bin/python -m flows.migration": "test_migration, on a folder",
     ".venv/bin/python -m flows.migration --all": "test_migration",
-    "make up": "test_compose brings the same file up",
+    "make up": "test_compose",
     "docker compose run --rm demo": "test_compose lands it",
     "docker compose run --rm forecast": "test_compose, after it",
     "docker compose run --rm migration": "test_compose, after that",
@@ -160,11 +160,12 @@ ELSEWHERE = {
     "docker compose run --rm forecast python -m flows.status": "test_compose asks for it",
     "export LAKE_URI=s3://landing/raw MONGODB_URI='mongodb://USER:PASSWORD@mongo-1.mongo.internal/"
     "?replicaSet=rs0&tls=true'": "test_compose sets them to its own",
-    "make up-ecs": "test_compose runs the same profile",
-    "make down": "test_compose takes the same file down",
+    "make up-ecs": "test_compose, beside the set it is told of",
+    "make down": "test_compose",
     "make down ARGS=--volumes": "test_compose, at its end",
     "make image VERSION=v20261118-2000": "the fixture of test_image builds it so",
     "make image-check": "test_image is what it runs",
+    "make image-check PLATFORM=linux/arm64": "test_image, emulated",
     "make compose-check": "test_compose is what it runs",
     "make help": "test_make_help_lists_every_target, below",
 }
