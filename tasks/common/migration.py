@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date as day
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import polars as pl
 from pydantic import ConfigDict, Field
@@ -151,48 +151,35 @@ class Account:
 
     key: str
     kind: Kind
-    fate: Annotated[
-        Fate,
-        Field(
-            description="planned; known (the ledger has it); loaded; verified; differs; refused; "
-            "left (the run ended before its turn)."
-        ),
-    ]
+    fate: Fate = Field(
+        description="planned; known (the ledger has it); loaded; verified; differs; refused; "
+        "left (the run ended before its turn)."
+    )
     reason: str | None = None
     etag: str
     size: int
     sha256: str | None = None
-    expected_rows: Annotated[int | None, Field(description="What the manifest promises.")] = None
-    rows: Annotated[WriteCounts, Field(description="Records by what MongoDB made of them.")] = (
-        WriteCounts()
-    )
-    rejected: Annotated[dict[str, int], Field(description="Rejected records by rule.")] = field(
-        default_factory=dict
-    )
+    expected_rows: int | None = Field(None, description="What the manifest promises.")
+    rows: WriteCounts = Field(WriteCounts(), description="Records by what MongoDB made of them.")
+    rejected: dict[str, int] = Field(default_factory=dict, description="Rejected records by rule.")
     quarantine_key: str | None = None
-    error_rate: Annotated[float, Field(description="Rejected over received, 0 to 1.")] = 0.0
-    imperial: Annotated[int, Field(description="Records converted that hid imperial values.")] = 0
-    left_out: Annotated[
-        dict[str, int], Field(description="Values that have no counterpart, by name.")
-    ] = field(default_factory=dict)
+    error_rate: float = Field(0.0, description="Rejected over received, 0 to 1.")
+    imperial: int = Field(0, description="Records converted that hid imperial values.")
+    left_out: dict[str, int] = Field(
+        default_factory=dict, description="Values that have no counterpart, by name."
+    )
     first_at: datetime | None = None
     last_at: datetime | None = None
-    stations: Annotated[
-        dict[str, tuple[int, int]],
-        Field(description="Documents of each station: in the object, and read back from MongoDB."),
-    ] = field(default_factory=dict)
-    displaced: Annotated[
-        int, Field(description="Documents of which MongoDB holds a newer version.")
-    ] = 0
-    checksum: Annotated[
-        str, Field(description="Sum of content hashes modulo 2^128, in the object.")
-    ] = ""
-    checksum_stored: Annotated[
-        str, Field(description="The same documents, read back from MongoDB.")
-    ] = ""
-    differing: Annotated[
-        list[str], Field(description="Documents that MongoDB has not so, at most 20.")
-    ] = field(default_factory=list)
+    stations: dict[str, tuple[int, int]] = Field(
+        default_factory=dict,
+        description="Documents of each station: in the object, and read back from MongoDB.",
+    )
+    displaced: int = Field(0, description="Documents of which MongoDB holds a newer version.")
+    checksum: str = Field("", description="Sum of content hashes modulo 2^128, in the object.")
+    checksum_stored: str = Field("", description="The same documents, read back from MongoDB.")
+    differing: list[str] = Field(
+        default_factory=list, description="Documents that MongoDB has not so, at most 20."
+    )
     seconds: float = 0.0
 
 
