@@ -149,6 +149,7 @@ class Fetched:
 class Account:
     """What became of one object: received = the sum of all other counts."""
 
+    # `= Field(...)` would let a dataclass with slots begin with these fields, not with the key.
     key: str
     kind: Kind
     fate: Fate = Field(
