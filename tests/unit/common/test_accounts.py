@@ -2,7 +2,16 @@
 
 import pytest
 
-from tasks.common.accounts import Member, SeriesOutcome, SeriesStatus, Tally, WriteCounts, judge_run
+from tasks.common.accounts import (
+    Member,
+    SeriesOutcome,
+    SeriesStatus,
+    Tally,
+    Timed,
+    WriteCounts,
+    judge_run,
+    timed,
+)
 from tasks.common.errors import UnbalancedCountsError
 from tasks.common.settings import Settings
 
@@ -64,3 +73,8 @@ def test_rejected_records_beyond_the_budget_degrade_a_run(rejected: int, state: 
 )
 def test_troubled_series_beyond_the_budget_degrade_a_run(second: SeriesOutcome, state: str):
     assert judge_run(CLEAN, (outcome("model"), second), Settings()).state == state
+
+
+def test_what_a_step_took_is_added_to_what_its_result_took_before():
+    assert 5 < timed(lambda: Timed(seconds=5.0))().seconds < 6
+    assert timed(lambda: None)() is None
