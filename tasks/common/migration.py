@@ -149,9 +149,9 @@ class Fetched:
 class Account:
     """What became of one object: received = the sum of all other counts."""
 
-    # `= Field(...)` would let a dataclass with slots begin with these fields, not with the key.
-    key: str
-    kind: Kind
+    # A dataclass with slots begins its schema with the fields that are a Field.
+    key: str = Field(description="Of the object in the lake.")
+    kind: Kind = Field()
     fate: Fate = Field(
         description="planned; known (the ledger has it); loaded; verified; differs; refused; "
         "left (the run ended before its turn)."
