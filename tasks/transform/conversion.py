@@ -15,7 +15,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from tasks.common.accounts import check_closes
-from tasks.common.contracts import OBSERVATION_KEYS, keep_latest
+from tasks.common.contracts import OBSERVATION_KEYS, VARIABLES, keep_latest
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
 from tasks.common.migration import Fetched
 from tasks.common.objects import ObjectStore
@@ -66,9 +66,7 @@ def convert_object(
     except (CorruptObjectError, OversizedObjectError, OSError) as error:  # or a full disk
         return replace(fetched, reason=str(error))
     rule = next(iter(told.rejected), "it holds no record")
-    nothing = (
-        f"Object {fetched.item.key!r} has no usable one in {told.rows} records, first: {rule}."
-    )
+    nothing = f"Object {fetched.item.key!r}: of {told.rows} records none is usable, first: {rule}."
     return replace(
         fetched,
         files=tuple(told.files),
@@ -84,17 +82,29 @@ def convert_object(
 def _check_own(fetched: Fetched, path: Path, promised: int) -> Fetched:
     key = fetched.item.key
     try:
-        found = pl.read_parquet_schema(path)
+        wrong = _find_wrong(path)
         rows = pl.scan_parquet(path).select(pl.len()).collect().item()
-    except PolarsError as error:
+    except (PolarsError, ValueError) as error:
         msg = f"Object {key!r} is no Parquet ({error}): restore it from the bucket's versions."
         raise CorruptObjectError(msg) from None
-    wrong = [name for name, kind in OBSERVATION_KEYS.items() if found.get(name) != kind]
     if wrong:
-        msg = f"Object {key!r} is of another schema: {', '.join(wrong)} missing or of other type."
+        msg = f"Object {key!r} is of another schema: {', '.join(wrong)} missing, null or mistyped."
         raise CorruptObjectError(msg)
     check_closes(key, promised, rows)
     return replace(fetched, files=(path,), rows=rows)
+
+
+def _find_wrong(path: Path) -> list[str]:
+    """Give what a file of OBSERVATIONS must not lack: columns, or values that make names."""
+    json.loads(pl.read_parquet_metadata(path).get("raw_units", "{}"))
+    found = pl.read_parquet_schema(path)
+    told = [name for name in VARIABLES if name in found]
+    due = OBSERVATION_KEYS | dict.fromkeys(told, pl.Float64)
+    due |= dict.fromkeys((f"{name}__flag" for name in told), pl.UInt8)
+    if wrong := [name for name, kind in due.items() if found.get(name) != kind]:
+        return wrong
+    nulls = pl.scan_parquet(path).select("station_id", "at", "rev").null_count().collect()
+    return [name for name in nulls.columns if nulls[name].item()]
 
 
 def _sort_records(fetched: Fetched, path: Path, settings: Settings) -> _Sorted:
@@ -142,12 +152,23 @@ def _find_origin(record: Record, fetched: Fetched) -> tuple[dict[str, Any], obje
     item, said = fetched.item, record.said
     if item.kind == "quarantine":
         kept = {name: said.get(name) for name in _KEPT} if isinstance(said, dict) else {}
-        if all(isinstance(kept.get(name), kind) for name, kind in _KEPT.items()):
+        if _is_origin(kept):
             return kept, parse(str(kept["raw"]))
         said = None
     modified_at = item.modified_at.astimezone(UTC).isoformat()
     values = (item.key, item.etag, record.number, modified_at, record.raw)
     return dict(zip(_KEPT, values, strict=True)), said
+
+
+def _is_origin(kept: dict[str, Any]) -> bool:
+    """Tell whether a line of quarantine, by whatever hand, says where its record stood."""
+    try:
+        datetime.fromisoformat(kept["modified_at"])
+        kept["key"].encode()  # no lone surrogates
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
+    is_typed = all(isinstance(kept[name], kind) for name, kind in _KEPT.items())
+    return is_typed and 0 < kept["line"] < 2**31
 
 
 def _make_row(reading: Reading, origin: dict[str, Any]) -> dict[str, Any]:

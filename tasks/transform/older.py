@@ -5,9 +5,10 @@ metadata: {ingestion_timestamp}}`. Its units cannot be trusted: Weather Undergro
 imperial values, which the older system labelled as metric without converting them. The rule:
 
 - Every label must be the metric one of its field, or every label that has both an imperial one;
-  anything else: `unknown_unit`.
+  anything else: `unknown_unit`. Imperial ones hold, unless the pressure is not 25 to 32.
 - Under metric labels, pressure decides. 25 to 32 "hPa" exists nowhere on earth and is any
-  weather in inHg: the whole record is imperial (inHg, degF, mph, inch) and is converted.
+  weather in inHg: the whole record is imperial (inHg, degF, mph, inch) and is converted, unless
+  it holds a length (visibility, snow) that could be miles or inches.
   850 to 1100 is hPa: the record is what it says, unless a temperature is above 50.
 - Without pressure, InfoClimat's labels hold (its values always were metric), unless a
   temperature is above 50. All else is `unclear_units`.
@@ -45,9 +46,7 @@ FIELDS: Final = {
     "cloud_cover": ("cloud_area_fraction", "okta", "okta"),
     "weather_code": ("present_weather_code", "code", "code"),
     "uv_index": ("ultraviolet_index", "1", "1"),
-    "solar_radiation": (
-        "surface_downwelling_shortwave_flux_in_air", "W m-2", "W m-2",
-    ),
+    "solar_radiation": ("surface_downwelling_shortwave_flux_in_air", "W m-2", "W m-2"),
 }  # fmt: skip
 """Field of the older system: variable, metric unit, imperial unit. `precipitation_accumulated` is
 left out and counted: a counter since a reset that the record does not tell."""
@@ -153,19 +152,21 @@ def _find_system(
     values: Mapping[str, float], labels: Mapping[str, str], *, network: str
 ) -> tuple[bool, bool]:
     """Tell whether a record is imperial, and whether its labels hid it."""
-    if all(labels[field] == FIELDS[field][2] for field in values):
+    pressure = values.get("pressure")
+    is_inches = pressure is not None and _INHG[0] <= pressure <= _INHG[1]
+    is_told = all(labels[field] == FIELDS[field][2] for field in values)
+    if is_told and (is_inches or pressure is None):
         return any(FIELDS[field][1] != FIELDS[field][2] for field in values), False
-    for field in values:
+    for field in () if is_told else values:
         if labels[field] != FIELDS[field][1]:
             why = f"{field} is labelled neither like the rest nor {FIELDS[field][1]}"
             raise RecordError("unknown_unit", why)
-    pressure = values.get("pressure")
     hottest = max(values.get(name, 0.0) for name in ("temperature", "dewpoint"))
-    if pressure is not None and _INHG[0] <= pressure <= _INHG[1]:
+    if is_inches and not values.keys() & {"visibility", "snow_depth"}:
         return True, True
     is_metric = network == "infoclimat" if pressure is None else _HPA[0] <= pressure <= _HPA[1]
-    if not is_metric or hottest > _HOTTEST_DEGC:
-        why = f"pressure {pressure} and temperature up to {hottest:g} tell neither hPa nor inHg"
+    if is_told or not is_metric or hottest > _HOTTEST_DEGC:
+        why = f"pressure {pressure}, temperature up to {hottest:g} and the labels tell no units"
         raise RecordError("unclear_units", why)
     return False, False
 

@@ -123,6 +123,25 @@ def test_rejected_rows_keep_their_bytes_and_are_replayed_once_they_are_right(
 
 
 @pytest.mark.parametrize(
+    "slip", [{"modified_at": "soon"}, {"line": -1}, {"line": 2**31}, {"key": "\ud800"}]
+)
+def test_a_slip_in_a_mended_line_costs_that_line_alone(
+    lake: ObjectStore, db: Database[Document], slip: dict[str, object]
+):
+    right = {"key": "processed/a.json", "etag": "e", "line": 1, "modified_at": "2026-02-18T19:42Z"}
+    lines = [
+        right | {"raw": json.dumps(older("FINE") | {"metadata": {}})},
+        right | {"raw": json.dumps(older("SLIP") | {"metadata": {}})} | slip,
+    ]
+    write_older(lake, CLEAN)
+    body = "\n".join(map(json.dumps, lines)).encode()
+    lake.put_if_absent("quarantine/migration/mended.jsonl", body)
+    report = migrate(lake, db, Selection(replay_quarantine=True))
+    assert report.objects[0].rejected == {"other_schema": 1}
+    assert db["observations"].distinct("station.id") == ["wunderground:FINE"]
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
         pytest.param(b"", "is empty", id="empty"),

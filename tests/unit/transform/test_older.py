@@ -47,6 +47,13 @@ def test_what_nothing_tells_is_not_guessed(record: dict):
     assert refused(record) == "unclear_units"
 
 
+def test_a_length_beside_inches_of_mercury_is_not_guessed():
+    assert refused(older(visibility=10.0)) == "unknown_unit"
+    record = older()
+    record["measurements"]["visibility"] = {"value": 10.0, "unit": "m"}  # or miles
+    assert refused(record) == "unclear_units"
+
+
 def test_infoclimat_is_metric_without_a_pressure_too():
     assert not read_record(infoclimat(pressure=None, temperature=12.0)).is_imperial
 
@@ -58,6 +65,13 @@ def test_honest_imperial_labels_are_believed():
     record["measurements"]["temperature"]["unit"] = "°F"
     reading = read_record(record)
     assert (reading.is_imperial, reading.was_mislabelled) == (True, False)
+
+
+def test_imperial_labels_that_the_pressure_belies_are_not_believed():
+    record = older(pressure=998.3, temperature=13.8, humidity=None, wind_speed=None)
+    record["measurements"]["pressure"]["unit"] = "inHg"
+    record["measurements"]["temperature"]["unit"] = "°F"
+    assert refused(record) == "unclear_units"
 
 
 @pytest.mark.parametrize(
