@@ -12,10 +12,10 @@ export DO_NOT_TRACK ?= 1
 # Recorded with every run, so that a forecast can be traced to its code.
 export GIT_SHA ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help install run serve test check up up-ecs down image image-check compose-check aws-check browser-check backfill-check mongosh-check screenshots deploy-check bootstrap deploy bench lock clean
+.PHONY: help install run serve test check up up-ecs down image image-check compose-check aws-check browser-check test-faults backfill-check mongosh-check screenshots deploy-check bootstrap deploy bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # requirements-dev.lock contains requirements.lock at the same versions, so the second only adds.
 .venv/runtime.stamp: requirements.lock
@@ -44,6 +44,9 @@ serve: .venv/runtime.stamp | $(PREFECT_HOME) ## Serve the flow to a Prefect serv
 test: .venv/dev.stamp | $(PREFECT_HOME) ## Check and test everything, on real servers
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+
+test-faults: .venv/dev.stamp | $(PREFECT_HOME) ## Of the tests, only those that kill, cut, fill and corrupt
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -k "faults or termination or bad_input" $(ARGS)
 
 check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/ruff format --check --quiet .

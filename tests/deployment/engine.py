@@ -26,7 +26,7 @@ READY_SECONDS = 60
 KEPT = "ENGINE_DATA"
 """A folder for images that the next check finds again; unset, all is forgotten."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-OWN = ARCHITECTURES[platform.machine()]
+OWN = ARCHITECTURES.get(platform.machine(), platform.machine())
 ARCHITECTURE = os.environ.get("PLATFORM", f"linux/{OWN}").removeprefix("linux/")
 """That the image is built for; another one than this machine's is emulated."""
 
