@@ -15,6 +15,9 @@ from tasks.common.errors import ConfigurationError
 
 Statistic = Literal["mean", "vector_mean", "sum", "max", "last"]
 
+WET_MM: Final = 1.0
+"""A wet day, as the European Climate Assessment counts them (RR1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

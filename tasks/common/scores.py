@@ -16,9 +16,6 @@ from tasks.common.contracts import INSTANT, POINTS
 QUANTILES: Final = ("value", "lower80", "upper80", "lower95", "upper95")
 """The five numbers of a forecast: POINTS has them as columns, a stored forecast as arrays."""
 
-WET_MM: Final = 1.0
-"""A wet day, as the European Climate Assessment counts them (RR1)."""
-
 BUCKETS: Final = pl.Enum(["D+1", "D+2", "D+3-7", "next week"])
 """How far ahead, in local days (Europe/Paris) after the day of the issue time; next week: Monday to
 Sunday of the ISO week after it. A day of next week may stand in another bucket, too."""

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from tasks.common.accounts import SeriesOutcome
-from tasks.common.contracts import POINTS
+from tasks.common.contracts import POINTS, WET_MM
 from tasks.common.results import Forecasted
-from tasks.common.scores import UNSCORED, WET_MM, Scored
+from tasks.common.scores import UNSCORED, Scored
 from tasks.forecast.backtest import Fit, cut_truth, cut_window, measure_naive_errors
 from tasks.forecast.circle import average_directions, turn_towards, wrap_turn
 from tasks.forecast.combine import combine, judge_backtest

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from utilsforecast import losses
 
-from tasks.common.contracts import INSTANT, MARKET_ZONE, VARIABLES
+from tasks.common.contracts import INSTANT, MARKET_ZONE, VARIABLES, WET_MM
 from tasks.common.results import Transformed
-from tasks.common.scores import BUCKETS, SCORES, WET_MM, Earlier, Scored
+from tasks.common.scores import BUCKETS, SCORES, Earlier, Scored
 
 HAPPENED: Final = 0.95
 """Least share of a bucket's time that is over. Not all of it: two hours of the seventh day after
