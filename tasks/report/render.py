@@ -133,7 +133,7 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     yield _describe_place(report)
     yield describe_durations(report)
     if not report.scorecard:
-        yield "Nothing published before can be judged yet; the runs to come judge this one."
+        yield "Nothing published before can be judged yet."
     for note in report.mongodb.notes:
         yield f"Note: {note}"
 
