@@ -38,7 +38,7 @@ def _list_cells(one: Account) -> tuple[str, ...]:
 
 
 def describe_migration(report: MigrationReport) -> Iterator[str]:
-    """Give the run in sentences."""
+    """Give the run in sentences; of many alike the first, the counts have all."""
     size = sum(one.size for one in report.objects) / 1e6
     fates = join_counts(report.fates) or "nothing to do"
     yield f"{len(report.objects)} objects of {report.source}, {size:,.1f} MB: {fates}."
@@ -51,6 +51,6 @@ def describe_migration(report: MigrationReport) -> Iterator[str]:
     yield f"{report.mode.capitalize()} in {report.seconds:.1f} s, {report.database}: {counts}."
     if imperial := sum(one.imperial for one in report.objects):
         yield f"{imperial:,} records were imperial under metric labels and were converted."
-    yield from report.duplicates[:3]
-    yield from (f"Refused: {one.reason}" for one in report.objects if one.fate == "refused")
+    troubled = [f"{one.fate.capitalize()}: {one.reason}" for one in report.objects if one.reason]
+    yield from [*report.duplicates[:3], *troubled[:30]]
     yield from (f"Of no known form, left alone: {key}" for key in report.ignored[:3])

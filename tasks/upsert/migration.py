@@ -155,5 +155,5 @@ class Reckoning:
             "seconds": round(seconds, 3),
         }
         if self.differing:
-            found["reason"] = f"MongoDB differs, first in {self.differing[0]}"
+            found["reason"] = f"MongoDB differs from {one.item.key}, first {self.differing[0]!r}."
         return replace(open_account(one.item, fate, one), **found)

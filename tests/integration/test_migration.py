@@ -14,6 +14,7 @@ from tasks.common.migration import Selection
 from tasks.common.mongo import Document
 from tasks.common.objects import ObjectStore, open_store
 from tasks.common.settings import Settings
+from tasks.report.statement import describe_migration
 from tests.fixtures.migrating import migrate, older, stored, write_layer, write_older
 
 ALL = Selection(all=True)
@@ -86,6 +87,18 @@ def test_verify_names_the_document_that_another_hand_changed(
     report = migrate(lake, db, mode="verify")
     assert report.state == "FAILED"
     assert [one.differing for one in report.objects if one.fate == "differs"] == [[changed, gone]]
+    (told,) = (line for line in describe_migration(report) if line.startswith("Differs:"))
+    assert f"first '{changed}'" in told
+
+
+def test_a_summary_names_the_first_objects_that_were_refused_and_counts_all(
+    lake: ObjectStore, db: Database[Document]
+):
+    for second in range(35):
+        lake.put_if_absent(f"processed/weather_data_20260218_1942{second:02d}.json", b"")
+    told = [*describe_migration(migrate(lake, db))]
+    assert sum(line.startswith("Refused:") for line in told) == 30
+    assert "refused 35" in told[0]
 
 
 def test_imperial_values_under_metric_labels_are_converted_and_counted(
