@@ -40,7 +40,7 @@ def test_a_run_from_the_form_completes_and_its_artifact_tells_the_verdict(
 ):
     seen = run_from_the_form(browser, stage, tmp_path)
     assert seen.verdict == "COMPLETED"
-    assert "readers stay on the last run of all series" in seen.artifact
+    assert "readers stay where they are" in seen.artifact
 
 
 @pytest.mark.browser
