@@ -83,7 +83,7 @@ def explain(
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option
     lake: str | None = None,
 ) -> int:
-    """Print how the forecast of a series came about, and one value with each member's and Prophet's terms.
+    """Print how the forecast of a series came about, and what one value is made of.
 
     Args:
         series: A series id, or a pattern that only one matches.
