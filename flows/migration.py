@@ -10,12 +10,12 @@ from time import perf_counter
 from typing import Any
 
 from prefect import flow
-from prefect.futures import PrefectFuture
+from prefect.exceptions import TerminationSignal
 from prefect.states import State
 
 from flows.hooks import HOOKS, name_migration
-from tasks.common.errors import ConfigurationError
-from tasks.common.migration import Account, Fetched, Item, Migrated, Plan, Selection, choose_mode
+from tasks.common.errors import ConfigurationError, TerminalError
+from tasks.common.migration import Account, Item, Migrated, Plan, Selection, choose_mode
 from tasks.extract.task import fetch, survey
 from tasks.report.migration import MigrationReport
 from tasks.report.task import conclude, report_migration
@@ -58,8 +58,8 @@ def move_batches(plan: Plan) -> Migrated:
     """Fetch, convert and load batch by batch; one is fetched while the last one is written.
 
     Each step is a task that may be retried: files land in a folder of their own, conversion makes
-    equal files of equal bytes, and loading changes no document that is there already. A failure
-    ends the run, not its report.
+    equal files of equal bytes, and loading changes no document that is there already. A failure,
+    or a signal to stop, ends the run, not its report.
 
     Raises:
         ConfigurationError: MongoDB or the store cannot be used as configured.
@@ -71,7 +71,11 @@ def move_batches(plan: Plan) -> Migrated:
     if failure is None:
         plan = prepared.result()
         # Prefect walks through all that a task is given: a batch is not given the whole plan.
-        failure = _move(replace(plan, items=()), plan.split_batches(), accounts)
+        brief = replace(plan, items=())
+        try:
+            failure = _move(brief, plan.split_batches(), accounts)
+        except (SystemExit, TerminationSignal):  # SIGTERM: of a person or ECS, and of a worker
+            failure = TerminalError("it was told to stop, run it again to go on")
     if isinstance(failure, ConfigurationError):
         raise failure
     reason = str(failure) if failure else None
@@ -82,10 +86,10 @@ def _move(
     plan: Plan, batches: Sequence[tuple[Item, ...]], accounts: list[Account]
 ) -> BaseException | None:
     """Append an account of every object of every batch; give what ended the run early."""
-    ahead = _fetch_ahead(plan, batches[:1])
+    ahead = [fetch.submit(plan, batch) for batch in batches[:1]]
     for number in range(len(batches)):
         fetched = [future.wait() or future.state for future in ahead]
-        ahead = _fetch_ahead(plan, batches[number + 1 : number + 2])
+        ahead = [fetch.submit(plan, batch) for batch in batches[number + 1 : number + 2]]
         failure = _find_failure(fetched[0])
         if failure is None:
             converted = convert(plan, fetched[0].result(), return_state=True)
@@ -99,12 +103,6 @@ def _move(
             return failure
         accounts += loaded.result()
     return None
-
-
-def _fetch_ahead(
-    plan: Plan, batches: Sequence[tuple[Item, ...]]
-) -> list[PrefectFuture[tuple[Fetched, ...]]]:
-    return [fetch.submit(plan, batch) for batch in batches]
 
 
 def _find_failure(state: State[Any]) -> BaseException | None:
