@@ -114,7 +114,7 @@ def show_outcome(
     if to_stdout:
         sys.stdout.write(told.model_dump_json(indent=1) + "\n")
     elif json is not None:
-        json.write_bytes(to_json(told, indent=1))
+        json.write_bytes(to_json(told, indent=1) + b"\n")
     return EXIT_CODES[told.state]
 
 

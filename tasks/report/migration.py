@@ -25,7 +25,7 @@ _SECONDS_AN_OBJECT: Final = 0.025
 them, and whatever an object costs besides, in 10,000 small ones."""
 
 _JSON_BYTES_A_ROW: Final = 1200
-_FINE: Final[dict[Mode, str]] = {
+_WITHOUT_REASONS: Final[dict[Mode, str]] = {
     "load": "every row is accounted for",
     "verify": "MongoDB holds what the lake holds",
     "dry run": "this is the plan, nothing was written",
@@ -78,7 +78,7 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
     return MigrationReport(
         run_id=plan.run,
         state=state,
-        verdict=f"{state}: {'; '.join(reasons) or _FINE[plan.mode]}.",
+        verdict=f"{state}: {'; '.join(reasons) or _WITHOUT_REASONS[plan.mode]}.",
         reasons=reasons,
         started_at=plan.started_at,
         seconds=migrated.seconds,
