@@ -15,7 +15,7 @@ from prefect.states import State
 
 from flows.hooks import HOOKS, name_migration
 from tasks.common.errors import ConfigurationError, TerminalError
-from tasks.common.migration import Account, Item, Migrated, Plan, Selection, choose_mode
+from tasks.common.migration import Item, Migrated, Plan, Selection, choose_mode
 from tasks.extract.task import fetch, survey
 from tasks.report.migration import MigrationReport
 from tasks.report.task import conclude, report_migration
@@ -65,7 +65,7 @@ def move_batches(plan: Plan) -> Migrated:
         ConfigurationError: MongoDB or the store cannot be used as configured.
     """
     started = perf_counter()
-    accounts: list[Account] = []
+    packs: list[bytes] = []
     prepared = prepare(plan, return_state=True)
     failure = _find_failure(prepared)
     if failure is None:
@@ -73,19 +73,19 @@ def move_batches(plan: Plan) -> Migrated:
         # Prefect walks through all that a task is given: a batch is not given the whole plan.
         brief = replace(plan, items=())
         try:
-            failure = _move(brief, plan.split_batches(), accounts)
+            failure = _move(brief, plan.split_batches(), packs)
         except (SystemExit, TerminationSignal):  # SIGTERM: of a person or ECS, and of a worker
             failure = TerminalError("it was told to stop, run it again to go on")
     if isinstance(failure, ConfigurationError):
         raise failure
     reason = str(failure) if failure else None
-    return Migrated(plan, tuple(accounts), perf_counter() - started, reason)
+    return Migrated(plan, packs, perf_counter() - started, reason)
 
 
 def _move(
-    plan: Plan, batches: Sequence[tuple[Item, ...]], accounts: list[Account]
+    plan: Plan, batches: Sequence[tuple[Item, ...]], packs: list[bytes]
 ) -> BaseException | None:
-    """Append an account of every object of every batch; give what ended the run early."""
+    """Append the accounts of every batch; give what ended the run early."""
     ahead = [fetch.submit(plan, batch) for batch in batches[:1]]
     for number in range(len(batches)):
         fetched = [future.wait() or future.state for future in ahead]
@@ -101,7 +101,7 @@ def _move(
             for future in ahead:
                 future.wait()
             return failure
-        accounts += loaded.result()
+        packs.append(loaded.result())
     return None
 
 

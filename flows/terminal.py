@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
 
@@ -28,7 +29,7 @@ from flows.progress import logs_json, stderr, watched
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError, PipelineError
 from tasks.report.document import RunReport
-from tasks.report.migration import MigrationReport
+from tasks.report.migration import MigrationReport, encode_migration
 from tasks.report.task import FailedRunError
 
 D = TypeVar("D", RunReport, MigrationReport)
@@ -111,10 +112,13 @@ def show_outcome(
         return explain(outcome)
     to_stdout = json == Path("-")
     (stderr if to_stdout else _stdout).print(render(told))
+    is_long = isinstance(told, MigrationReport)
+    pieces = encode_migration(told) if is_long else (to_json(told, indent=1),)
     if to_stdout:
-        sys.stdout.write(told.model_dump_json(indent=1) + "\n")
+        sys.stdout.writelines(piece.decode() for piece in chain(pieces, [b"\n"]))
     elif json is not None:
-        json.write_bytes(to_json(told, indent=1) + b"\n")
+        with json.open("wb") as file:
+            file.writelines(chain(pieces, [b"\n"]))
     return EXIT_CODES[told.state]
 
 

@@ -62,7 +62,7 @@ def _describe_own(file: ProcessedFile, ref: ObjectRef | None) -> Item:
     stamp = file.key.rpartition("/")[2].partition("-")[0]
     # One that is missing is found out when it is fetched.
     etag, modified_at = (ref.etag, ref.modified_at) if ref else ("", file.last_at)
-    return Item(file.key, "parquet", file.entry, etag, file.size, modified_at, stamp, file)
+    return Item(file.key, "parquet", etag, file.size, modified_at, stamp, file)
 
 
 def _describe_json(ref: ObjectRef) -> Item:
@@ -70,8 +70,7 @@ def _describe_json(ref: ObjectRef) -> Item:
     day, time, *parts = older.groups("") if older else ("", "")
     stamp = f"{day}{''.join(parts)}T{time or '000000'}Z"
     kind = "older" if older else "quarantine"
-    entry = f"{ref.key}|{ref.etag}"
-    return Item(ref.key, kind, entry, ref.etag, ref.size, ref.modified_at, stamp)
+    return Item(ref.key, kind, ref.etag, ref.size, ref.modified_at, stamp)
 
 
 def select(plan: Plan, wanted: Selection) -> Plan:

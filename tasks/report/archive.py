@@ -1,15 +1,14 @@
 """Reports in the lake: written once, never overwritten."""
 
 from datetime import UTC, timedelta
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from pydantic_core import to_json
-
 from tasks.common.objects import ObjectStore
 from tasks.report.document import RunReport
-from tasks.report.migration import MigrationReport
+from tasks.report.migration import MigrationReport, encode_migration
 
 
 def archive_report(report: RunReport, store: ObjectStore) -> RunReport:
@@ -61,8 +60,9 @@ def archive_migration(report: MigrationReport, store: ObjectStore) -> str:
 
     Key: `reports/migration/migration_report_YYYYMMDDTHHMMSSZ.json`.
     """
-    body = to_json(report, indent=1)  # bytes at once: of thousands of objects a text would be large
+    body = BytesIO()  # whose value is no copy
+    body.writelines(encode_migration(report))
     start = report.started_at.astimezone(UTC)
     stamps = (start + timedelta(seconds=later) for later in count())
     keys = (f"reports/migration/migration_report_{at:%Y%m%dT%H%M%SZ}.json" for at in stamps)
-    return next(key for key in keys if store.put_if_absent(key, body))
+    return next(key for key in keys if store.put_if_absent(key, body.getvalue()))

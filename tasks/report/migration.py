@@ -6,14 +6,17 @@ The published copy is docs/reference/migration_report.schema.json; a law test ke
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from importlib.metadata import version
-from typing import Final
+from itertools import islice
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic_core import to_json
 
 from tasks.common.accounts import RunState, WriteCounts
-from tasks.common.migration import Account, Item, Migrated, Mode, open_account
+from tasks.common.migration import Account, Fate, Item, Migrated, Mode, Plan, open_account, unpack
 from tasks.common.settings import Settings, redact_uri
 
 SCHEMA_VERSION: Final = 1
@@ -33,10 +36,37 @@ _WITHOUT_REASONS: Final[dict[Mode, str]] = {
 _VERSIONS: Final = ("polars", "pymongo", "obstore", "prefect")
 
 
+class Accounts:
+    """An account of every object of a plan, in its order, also of those whose turn did not come.
+
+    They are unpacked batch by batch whenever they are told, so that memory never holds them all.
+    """
+
+    def __init__(self, plan: Plan, packs: Iterable[bytes]) -> None:
+        """Keep the plan and the packs of its first batches."""
+        self._plan, self._packs = plan, tuple(packs)
+
+    def __len__(self) -> int:
+        """Give the number of objects."""
+        return len(self._plan.items)
+
+    def __iter__(self) -> Iterator[Account]:
+        """Unpack one after another."""
+        told = unpack(self._packs)
+        left: Fate = "planned" if self._plan.mode == "dry run" else "left"
+        for item in self._plan.items:
+            account = None if item.is_known else next(told, None)
+            yield account or open_account(item, "known" if item.is_known else left)
+
+    def __getitem__(self, place: int) -> Account:
+        """Give the one that is so far from the first."""
+        return next(islice(self, place, None))
+
+
 class MigrationReport(BaseModel):
     """One run of s3_to_mongo_migration, whole."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
@@ -59,7 +89,7 @@ class MigrationReport(BaseModel):
     error_rate: float = Field(description="Rejected over received, 0 to 1.")
     duplicates: list[str] = Field(description="Objects with the bytes of another, in sentences.")
     ignored: list[str] = Field(description="Objects below processed/ of no known form.")
-    objects: list[Account]
+    objects: Annotated[Accounts, PlainSerializer(list, return_type=list[Account])]
 
 
 def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationReport:
@@ -71,10 +101,11 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
     Raises:
         UnbalancedCountsError: records of an object, or of all, appeared or vanished.
     """
-    plan, objects = migrated.plan, _account_for_all(migrated)
+    plan, objects = migrated.plan, Accounts(migrated.plan, migrated.packs)
     rows = sum((one.rows.check(one.key) for one in objects), WriteCounts()).check("the migration")
     rate = rows.rejected / max(rows.received, 1)
-    reasons, state = _judge(migrated, objects, rate, settings)
+    fates = Counter(one.fate for one in objects)
+    reasons, state = _judge(migrated, objects, fates, rate, settings)
     return MigrationReport(
         run_id=plan.run,
         state=state,
@@ -90,7 +121,7 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
         write_concern="majority",
         **settings.model_dump(include={"environment", "git_sha"}),
         versions={name: version(name) for name in _VERSIONS},
-        fates=dict(Counter(one.fate for one in objects)),
+        fates=dict(fates),
         rows=rows,
         error_rate=round(rate, 6),
         duplicates=_find_twins(objects),
@@ -99,14 +130,15 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
     )
 
 
-def _account_for_all(migrated: Migrated) -> list[Account]:
-    """Give an account of each object of the plan, also of those whose turn did not come."""
-    done = {account.key: account for account in migrated.accounts}
-    left = "planned" if migrated.plan.mode == "dry run" else "left"
-    return [
-        done.get(item.key) or open_account(item, "known" if item.is_known else left)
-        for item in migrated.plan.items
-    ]
+def encode_migration(report: MigrationReport) -> Iterator[bytes]:
+    """Give the report as JSON in pieces, object by object, that are never in memory together."""
+    head = to_json(report.model_copy(update={"objects": ()}), indent=1)
+    yield head.removesuffix(b"]\n}")
+    before = b"\n  "
+    for one in report.objects:
+        yield before + to_json(one, indent=1).replace(b"\n", b"\n  ")
+        before = b",\n  "
+    yield b"\n ]\n}" if report.objects else b"]\n}"
 
 
 def _estimate_seconds(items: list[Item]) -> float:
@@ -115,30 +147,27 @@ def _estimate_seconds(items: list[Item]) -> float:
     return round(rows / _ROWS_PER_SECOND + _SECONDS_AN_OBJECT * len(items), 2)
 
 
-def _find_twins(objects: list[Account]) -> list[str]:
+def _find_twins(objects: Iterable[Account]) -> list[str]:
     first: dict[str, str] = {}
-    pairs = ((one.key, first.setdefault(one.sha256 or one.key, one.key)) for one in objects)
+    pairs = ((one.key, first.setdefault(one.sha256, one.key)) for one in objects if one.sha256)
     return [f"{key} has the same bytes as {known}." for key, known in pairs if key != known]
 
 
 def _judge(
-    migrated: Migrated, objects: list[Account], rate: float, settings: Settings
+    migrated: Migrated, objects: Accounts, fates: Counter[Fate], rate: float, settings: Settings
 ) -> tuple[list[str], RunState]:
-    refused, differing, left = (
-        [one for one in objects if one.fate == fate] for fate in ("refused", "differs", "left")
-    )
-    reasons = []
+    reasons, first = [], {fate: next(one for one in objects if one.fate == fate) for fate in fates}
     if migrated.failure:
-        reasons.append(f"the run broke off with {len(left)} objects left: {migrated.failure}")
-    if differing:
-        reasons.append(f"{len(differing)} objects differ from MongoDB, first {differing[0].key}")
-    if refused:
-        why = (refused[0].reason or "").rstrip(".")
-        reasons.append(f"{len(refused)} of {len(objects)} objects were refused, first: {why}")
+        reasons.append(f"the run broke off with {fates['left']} objects left: {migrated.failure}")
+    if differing := first.get("differs"):
+        reasons.append(f"{fates['differs']} objects differ from MongoDB, first {differing.key}")
+    if refused := first.get("refused"):
+        why = (refused.reason or "").rstrip(".")
+        reasons.append(f"{fates['refused']} of {len(objects)} objects were refused, first: {why}")
     if 100 * rate > settings.max_rejected_percent:
         budget = f"budget {settings.max_rejected_percent:g} %"
         reasons.append(f"{100 * rate:.2f} % of the records were rejected ({budget})")
-    is_nothing = bool(refused) and len(refused) == len(objects)
+    is_nothing = bool(refused) and fates["refused"] == len(objects)
     failed = bool(migrated.failure or differing or is_nothing)
     return reasons, "FAILED" if failed else "DEGRADED" if reasons else "COMPLETED"
 

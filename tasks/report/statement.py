@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from heapq import nsmallest
+from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -27,8 +29,9 @@ def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableTy
 
 def tabulate_objects(report: MigrationReport, *, rows: int) -> list[dict[str, str]]:
     """Give one row per object, not more than so many."""
-    ranked = sorted(report.objects, key=lambda one: one.fate in ("planned", "known", "loaded"))
-    return [dict(zip(_HEADERS, _list_cells(one), strict=True)) for one in ranked[:rows]]
+    calm = ("planned", "known", "loaded")
+    ranked = nsmallest(rows, report.objects, key=lambda one: one.fate in calm)
+    return [dict(zip(_HEADERS, _list_cells(one), strict=True)) for one in ranked]
 
 
 def _list_cells(one: Account) -> tuple[str, ...]:
@@ -51,6 +54,7 @@ def describe_migration(report: MigrationReport) -> Iterator[str]:
     yield f"{report.mode.capitalize()} in {report.seconds:.1f} s, {report.database}: {counts}."
     if imperial := sum(one.imperial for one in report.objects):
         yield f"{imperial:,} records were imperial under metric labels and were converted."
-    troubled = [f"{one.fate.capitalize()}: {one.reason}" for one in report.objects if one.reason]
-    yield from [*report.duplicates[:3], *troubled[:30]]
+    yield from report.duplicates[:3]
+    troubled = (one for one in report.objects if one.reason)
+    yield from (f"{one.fate.capitalize()}: {one.reason}" for one in islice(troubled, 30))
     yield from (f"Of no known form, left alone: {key}" for key in report.ignored[:3])

@@ -51,7 +51,8 @@ def load_batch(
     """Load objects, or only compare them, and account for each.
 
     Safe to repeat: equal documents are left alone, and the ledger gets an object only when a
-    majority holds its last batch. Those that another run is loading come last.
+    majority holds its last batch. Those that another run is loading come last; the accounts stand
+    in the order of the batch.
 
     Raises:
         TerminalError: MongoDB refused a document.
@@ -61,16 +62,16 @@ def load_batch(
         return tuple(_account_for(db, plan, one, 0) for one in batch)
     taken = perf_counter()
     held = [one for one in batch if not take_lease(db, one.item.entry, plan.run, lease_s)]
-    accounts = []
+    accounts = {}
     for one in sorted(batch, key=lambda one: one in held):
         entry = one.item.entry
         if one in held or perf_counter() > taken + lease_s / 3:
             await_lease(db, entry, plan.run, lease_s)
         is_done = one in held and plan.may_skip and read_ledger(db, [entry])
         account = None if is_done else _account_for(db, plan, one, lease_s)
-        accounts.append(account or open_account(one.item, "known"))
+        accounts[one.item.key] = account or open_account(one.item, "known")
         take_lease(db, entry, plan.run, 0)
-    return tuple(accounts)
+    return tuple(accounts[one.item.key] for one in batch)
 
 
 def _account_for(db: Database[Document], plan: Plan, one: Fetched, lease_s: float) -> Account:

@@ -11,7 +11,7 @@ from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
 from tasks.common.errors import is_worth_retrying
-from tasks.common.migration import Account, Fetched, Plan
+from tasks.common.migration import Fetched, Plan, pack
 from tasks.common.mongo import connect, database, ensure_indexes, locate_database
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed, Written
@@ -81,11 +81,11 @@ def prepare(plan: Plan) -> Plan:
 
 
 @retried_task
-def load(plan: Plan, batch: Sequence[Fetched]) -> tuple[Account, ...]:
-    """Load (or only compare) a batch of objects and account for each; again changes nothing."""
+def load(plan: Plan, batch: Sequence[Fetched]) -> bytes:
+    """Load (or only compare) a batch of objects and pack their accounts; again changes nothing."""
     settings = load_settings()
     with connect(settings) as client:
         accounts = load_batch(database(client, settings), plan, batch)
     for path in (one.path for one in batch if one.path):
         shutil.rmtree(path.parent, ignore_errors=True)
-    return accounts
+    return pack(accounts)

@@ -31,7 +31,7 @@ SCHEMA = OBSERVATION_KEYS | {"air_temperature": pl.Float64, "air_temperature__fl
 
 def convert(path: Path) -> Fetched:
     file = ProcessedFile("processed/v1/a.parquet", 1, "", 1, "wunderground", "2026-11", NOW, NOW)
-    item = Item(file.key, "parquet", file.entry, "", 1, NOW, "", file)
+    item = Item(file.key, "parquet", "", 1, NOW, "", file)
     store = open_store(f"memory://{path.name}", Settings())
     return convert_object(Fetched(item, path), store, Settings(), keep=False)
 
