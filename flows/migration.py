@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
-from prefect import flow
+from prefect import Task, flow
 from prefect.exceptions import TerminationSignal
 from prefect.states import State
+from prefect.utilities.annotations import quote
 
 from flows.hooks import HOOKS, name_migration
 from tasks.common.errors import ConfigurationError, TerminalError
@@ -21,6 +22,8 @@ from tasks.report.migration import MigrationReport
 from tasks.report.task import conclude, report_migration
 from tasks.transform.task import convert
 from tasks.upsert.task import load, prepare
+
+_STEPS: Final[tuple[Task[..., Any], ...]] = (convert, load)
 
 
 @flow(name="s3_to_mongo_migration", flow_run_name=name_migration, validate_parameters=True, **HOOKS)
@@ -51,7 +54,7 @@ def s3_to_mongo_migration(  # noqa: PLR0913, PLR0917 - the fields of a form
     wanted = Selection(key, date, latest, all, replay_quarantine)
     plan = survey(wanted, lake=lake, mode=choose_mode(dry_run=dry_run, verify=verify))
     migrated = move_batches(plan)
-    return conclude(report_migration(migrated))
+    return conclude(report_migration(quote(migrated), return_state=False))
 
 
 def move_batches(plan: Plan) -> Migrated:
@@ -61,22 +64,22 @@ def move_batches(plan: Plan) -> Migrated:
     equal files of equal bytes, and loading changes no document that is there already. A failure,
     or a signal to stop, ends the run, not its report.
 
+    Prefect walks through all that a task is given, but for what is quoted: no thousands of items.
+
     Raises:
         ConfigurationError: MongoDB or the store cannot be used as configured.
     """
     started = perf_counter()
     packs: list[bytes] = []
-    prepared = prepare(plan, return_state=True)
+    prepared = prepare(quote(plan), return_state=True)
     failure = _find_failure(prepared)
     if failure is None:
         plan = prepared.result()
-        # Prefect walks through all that a task is given: a batch is not given the whole plan.
-        brief = replace(plan, items=())
         try:
-            failure = _move(brief, plan.split_batches(), packs)
+            failure = _move(replace(plan, items=()), plan.split_batches(), packs)
         except (SystemExit, TerminationSignal):  # SIGTERM: of a person or ECS, and of a worker
             failure = TerminalError("it was told to stop, run it again to go on")
-    if isinstance(failure, ConfigurationError):
+    if isinstance(failure, ConfigurationError) and not packs:  # what was loaded is reported
         raise failure
     reason = str(failure) if failure else None
     return Migrated(plan, packs, perf_counter() - started, reason)
@@ -88,20 +91,16 @@ def _move(
     """Append the accounts of every batch; give what ended the run early."""
     ahead = [fetch.submit(plan, batch) for batch in batches[:1]]
     for number in range(len(batches)):
-        fetched = [future.wait() or future.state for future in ahead]
+        state: State[Any] = next(future.wait() or future.state for future in ahead)
         ahead = [fetch.submit(plan, batch) for batch in batches[number + 1 : number + 2]]
-        failure = _find_failure(fetched[0])
-        if failure is None:
-            converted = convert(plan, fetched[0].result(), return_state=True)
-            failure = _find_failure(converted)
-        if failure is None:
-            loaded = load(plan, converted.result(), return_state=True)
-            failure = _find_failure(loaded)
-        if failure is not None:
+        for step in _STEPS:
+            if _find_failure(state) is None:
+                state = step(plan, state.result(), return_state=True)
+        if failure := _find_failure(state):
             for future in ahead:
                 future.wait()
             return failure
-        packs.append(loaded.result())
+        packs.append(state.result())
     return None
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.common.contracts import MANIFESTS
 from tasks.common.errors import TerminalError
-from tasks.common.objects import ObjectStore
+from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ObjectOutcome, ProcessedFile
 
 
@@ -50,9 +50,21 @@ def read_manifests(store: ObjectStore) -> list[Manifest]:
     Raises:
         TerminalError: a manifest is not one that this version can read.
     """
-    refs = [ref for ref in store.list_objects(MANIFESTS) if ref.key.endswith(".json")]
-    manifests = [_parse_manifest(ref.key, store.get_object(ref)) for ref in refs]
-    return sorted(manifests, key=lambda m: (m.sequence, m.manifest_id))
+    manifests, broken = sift_manifests(store)
+    for error in broken.values():
+        raise error
+    return manifests
+
+
+def sift_manifests(store: ObjectStore) -> tuple[list[Manifest], dict[ObjectRef, TerminalError]]:
+    """Give every manifest that can be read, in the order they were written; why others cannot."""
+    manifests, broken = [], {}
+    for ref in (ref for ref in store.list_objects(MANIFESTS) if ref.key.endswith(".json")):
+        try:
+            manifests.append(_parse_manifest(ref.key, store.get_object(ref)))
+        except TerminalError as error:
+            broken[ref] = error
+    return sorted(manifests, key=lambda m: (m.sequence, m.manifest_id)), broken
 
 
 def _parse_manifest(key: str, body: bytes) -> Manifest:

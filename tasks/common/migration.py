@@ -1,7 +1,7 @@
 """What crosses between the steps of a migration: what is to be loaded, and what became of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date as day
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +17,9 @@ from tasks.common.accounts import WriteCounts
 from tasks.common.errors import ConfigurationError
 from tasks.common.results import ProcessedFile
 
-Kind = Literal["parquet", "older", "quarantine"]
-"""The project's own files; JSON of the older system; rows that a migration had rejected."""
+Kind = Literal["parquet", "older", "quarantine", "manifest"]
+"""The project's own files; JSON of the older system; rows that a migration had rejected; a
+manifest that cannot be read, and nobody knows of which files."""
 
 Fate = Literal["planned", "known", "loaded", "verified", "differs", "refused", "left"]
 Mode = Literal["load", "dry run", "verify"]
@@ -72,6 +73,7 @@ class Item:
     Attributes:
         stamp: YYYYMMDDTHHMMSSZ of its manifest or name; the greatest is the latest.
         file: what the manifest says of it; None for JSON.
+        reason: why it is refused without being read.
     """
 
     key: str
@@ -82,6 +84,7 @@ class Item:
     stamp: str
     file: ProcessedFile | None = None
     is_known: bool = False
+    reason: str | None = None
 
     @property
     def entry(self) -> str:
@@ -190,21 +193,19 @@ class Account:
     seconds: float = 0.0
 
 
+_TOLD: Final = ("reason", "sha256", "rejected", "quarantine_key", "imperial", "left_out")
+
+
 def open_account(item: Item, fate: Fate, fetched: Fetched | None = None) -> Account:
     """Give the account of an object of which nothing is stored yet."""
-    rows, rejected = (fetched.rows, fetched.rejected) if fetched else (0, {})
+    told = fetched or Fetched(item, reason=item.reason)
     return Account(
         **{name: getattr(item, name) for name in ("key", "kind", "etag", "size")},
+        **{name: getattr(told, name) for name in _TOLD},
         fate=fate,
-        reason=fetched.reason if fetched else None,
-        sha256=fetched.sha256 if fetched else None,
         expected_rows=item.file.rows if item.file else None,
-        rows=WriteCounts(received=rows, rejected=rows),
-        rejected=rejected,
-        quarantine_key=fetched.quarantine_key if fetched else None,
-        error_rate=round(sum(rejected.values()) / max(rows, 1), 6),
-        imperial=fetched.imperial if fetched else 0,
-        left_out=fetched.left_out if fetched else {},
+        rows=WriteCounts(received=told.rows, rejected=told.rows),
+        error_rate=round(sum(told.rejected.values()) / max(told.rows, 1), 6),
     )
 
 
@@ -220,6 +221,10 @@ class Migrated:
     packs: Sequence[bytes]
     seconds: float
     failure: str | None = None
+
+    def fail(self, reason: str) -> "Migrated":
+        """Give itself with one more failure."""
+        return replace(self, failure="; ".join([*filter(None, [self.failure]), reason]))
 
 
 _ACCOUNTS: Final = TypeAdapter(list[Account])

@@ -61,8 +61,9 @@ class ObjectStore:
         """List what starts with `prefix`, sorted by key: hidden files and followed links too."""
         start = self._path(f"{prefix}*")[:-1]  # whatever follows the prefix, it may not climb
         with _explaining(f"list {self.uri}/{prefix}"):
-            pages = list(self.backend.list(start.rpartition("/")[0] or None))
-        return sorted(self._refer(m) for page in pages for m in page if m["path"].startswith(start))
+            pages = self.backend.list(start.rpartition("/")[0] or None)
+            found = (m for page in pages for m in page if m["path"].startswith(start))
+            return sorted(map(self._refer, found))
 
     def get_object(self, ref: ObjectRef) -> bytes:
         """Give the bytes that were listed, as `get_bytes` does."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tasks.common.errors import ConfigurationError, TerminalError
-from tasks.common.manifests import list_files, list_stations, read_manifests
+from tasks.common.manifests import list_files, list_stations, sift_manifests
 from tasks.common.migration import Fetched, Item, Plan, Selection
 from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ProcessedFile
@@ -31,7 +31,6 @@ def list_processed(store: ObjectStore, plan: Plan) -> Plan:
 
     Raises:
         ConfigurationError: there is nothing below processed/.
-        TerminalError: a manifest is unreadable.
     """
     refs = {ref.key: ref for ref in store.list_objects(PROCESSED)}
     if not refs:
@@ -40,9 +39,13 @@ def list_processed(store: ObjectStore, plan: Plan) -> Plan:
             "python -m flows.forecast write its processed layer first."
         )
         raise ConfigurationError(msg)
-    manifests = read_manifests(store)
+    manifests, broken = sift_manifests(store)
     items = [_describe_own(file, refs.get(file.key)) for file in list_files(manifests)]
     items += [_describe_json(ref) for ref in refs.values() if _OLDER.fullmatch(ref.key)]
+    items += [
+        Item(ref.key, "manifest", ref.etag, ref.size, ref.modified_at, "", reason=str(error))
+        for ref, error in broken.items()
+    ]
     known = {item.key for item in items}
     return replace(
         plan,
@@ -74,7 +77,7 @@ def _describe_json(ref: ObjectRef) -> Item:
 
 
 def select(plan: Plan, wanted: Selection) -> Plan:
-    """Keep the items that are wanted.
+    """Keep the items that are wanted, and what could hold some of them, had it not to be refused.
 
     Raises:
         ConfigurationError: the key or the day that is named has none.
@@ -84,8 +87,7 @@ def select(plan: Plan, wanted: Selection) -> Plan:
         item
         for item in plan.items
         if wanted.key in (None, item.key)
-        and _is_of(item, wanted)
-        and (not wanted.latest or item.stamp == newest)
+        and (item.reason or (_is_of(item, wanted) and (not wanted.latest or item.stamp == newest)))
     )
     if not chosen and (wanted.key or wanted.date):
         msg = (
@@ -119,8 +121,9 @@ def fetch_items(store: ObjectStore, items: Sequence[Item]) -> tuple[Fetched, ...
 def _fetch(store: ObjectStore, item: Item, path: Path) -> Fetched:
     promised = item.file.sha256 if item.file else None
     listed = ObjectRef(item.key, item.etag, item.size, item.modified_at)
-    if not item.size:
-        return Fetched(item, reason=f"Object {item.key!r} is empty: have it written anew.")
+    if item.reason or not item.size:
+        empty = f"Object {item.key!r} is empty: have it written anew."
+        return Fetched(item, reason=item.reason or empty)
     try:
         return Fetched(item, path, store.download(item.key, path, sha256=promised, listed=listed))
     except TerminalError as error:

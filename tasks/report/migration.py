@@ -55,8 +55,9 @@ class Accounts:
         told = unpack(self._packs)
         left: Fate = "planned" if self._plan.mode == "dry run" else "left"
         for item in self._plan.items:
+            fate = "known" if item.is_known else "refused" if item.reason else left
             account = None if item.is_known else next(told, None)
-            yield account or open_account(item, "known" if item.is_known else left)
+            yield account or open_account(item, fate)
 
     def __getitem__(self, place: int) -> Account:
         """Give the one that is so far from the first."""
@@ -158,7 +159,8 @@ def _judge(
 ) -> tuple[list[str], RunState]:
     reasons, first = [], {fate: next(one for one in objects if one.fate == fate) for fate in fates}
     if migrated.failure:
-        reasons.append(f"the run broke off with {fates['left']} objects left: {migrated.failure}")
+        where = f"the run broke off with {fates['left']} objects left: " if fates["left"] else ""
+        reasons.append(where + migrated.failure.rstrip("."))
     if differing := first.get("differs"):
         reasons.append(f"{fates['differs']} objects differ from MongoDB, first {differing.key}")
     if refused := first.get("refused"):

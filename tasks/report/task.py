@@ -14,12 +14,12 @@ from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
 from tasks.common.changes import Changes
-from tasks.common.errors import TerminalError, is_worth_retrying
+from tasks.common.errors import PipelineError, TerminalError, is_worth_retrying
 from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed, Written
 from tasks.common.scores import Earlier, Scored
-from tasks.common.settings import add_image_digest, load_settings
+from tasks.common.settings import Settings, add_image_digest, load_settings
 from tasks.report.archive import archive_migration, archive_page, archive_report
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport, summarise_migration
@@ -76,16 +76,24 @@ def report(
 @retried_task
 def report_migration(migrated: Migrated) -> MigrationReport:
     """Report one migration, also one that broke off: JSON in the lake, an artifact, the verdict."""
-    settings, logger = load_settings(), get_run_logger()
-    told = summarise_migration(migrated, settings)
-    if told.mode != "dry run":
-        key = archive_migration(told, open_store(migrated.plan.output, settings))
-        logger.info("Report archived as %s in %s", key, told.output)
+    told = _archive(migrated, load_settings())
     lines = "\n".join(f"- {fence(line)}" for line in describe_migration(told))
     create_markdown_artifact(lines, key="migration", description=fence(told.verdict))
     rows = [row | {"object": fence(row["object"])} for row in tabulate_objects(told, rows=1000)]
     create_table_artifact(rows, key="migration-objects")
-    logger.info("%s", told.verdict)
+    get_run_logger().info("%s", told.verdict)
+    return told
+
+
+def _archive(migrated: Migrated, settings: Settings) -> MigrationReport:
+    """Give the report, also where the lake cannot have it: then it is one of a failure."""
+    told = summarise_migration(migrated, settings)
+    try:
+        if told.mode != "dry run":
+            key = archive_migration(told, open_store(migrated.plan.output, settings))
+            get_run_logger().info("Report archived as %s in %s", key, told.output)
+    except PipelineError as error:
+        told = summarise_migration(migrated.fail(f"this report has no archive: {error}"), settings)
     return told
 
 

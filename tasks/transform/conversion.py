@@ -14,7 +14,6 @@ from typing import Any, Final
 import polars as pl
 from polars.exceptions import PolarsError
 
-from tasks.common.accounts import check_closes
 from tasks.common.contracts import OBSERVATION_KEYS, VARIABLES, keep_latest
 from tasks.common.errors import CorruptObjectError, OversizedObjectError
 from tasks.common.migration import Fetched
@@ -90,7 +89,11 @@ def _check_own(fetched: Fetched, path: Path, promised: int) -> Fetched:
     if wrong:
         msg = f"Object {key!r} is of another schema: {', '.join(wrong)} missing, null or mistyped."
         raise CorruptObjectError(msg)
-    check_closes(key, promised, rows)
+    if rows != promised:
+        msg = (
+            f"Object {key!r} holds {rows} rows, not {promised} as its manifest says: restore that."
+        )
+        raise CorruptObjectError(msg)
     return replace(fetched, files=(path,), rows=rows)
 
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -21,6 +22,8 @@ from tasks.upsert.migration import load_batch, mark_known
 from tasks.upsert.recall import recall_earlier
 from tasks.upsert.run import plan_run, write_run
 from tasks.upsert.stations import write_stations
+
+_PROOF: Final = ("reports/.writable", b"A migration made sure that reports can be left here.\n")
 
 retried_task = task(
     retries=3,
@@ -70,8 +73,13 @@ def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
 
 @retried_task
 def prepare(plan: Plan) -> Plan:
-    """Mark what the ledger has; before a load also make the indexes and store the stations."""
+    """Mark what the ledger has; before a load also make the indexes and store the stations.
+
+    That a report can be left where output goes is made sure of now, not when all is loaded.
+    """
     settings = load_settings()
+    if plan.mode != "dry run":
+        open_store(plan.output, settings).put_if_absent(*_PROOF)
     with connect(settings) as client:
         db = database(client, settings)
         if plan.mode == "load":

@@ -86,3 +86,26 @@ def test_words_that_cannot_be_carried_out_are_refused(
     lake: Path, tmp_path: Path, words: tuple[str, ...]
 ):
     assert run(lake, tmp_path, *words, MONGODB_URI="mongodb://127.0.0.1:9/").code == 2
+
+
+def test_a_report_without_a_place_in_the_lake_is_told_all_the_same(
+    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
+):
+    (lake / "reports").mkdir()
+    (lake / "reports/migration").write_text("a file where the folder of the reports should be")
+    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
+    ran = run(lake, tmp_path, **mongo)
+    assert (ran.code, ran.report["fates"], ran.report["state"]) == (1, {"loaded": 2}, "FAILED")
+    assert "this report has no archive: Cannot write" in ran.report["verdict"]
+    assert "FAILED: this report has no archive" in ran.out
+
+
+def test_nothing_is_loaded_where_no_report_could_be_left(
+    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
+):
+    (lake / "reports").write_text("a file where the folder should be")
+    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
+    ran = run(lake, tmp_path, **mongo)
+    assert (ran.code, ran.report["fates"]) == (1, {"left": 2})
+    with MongoClient(mongodb_uri) as client:
+        assert client[database_name]["observations"].count_documents({}) == 0
