@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -114,10 +115,8 @@ def show_outcome(
     (stderr if to_stdout else _stdout).print(render(told))
     is_long = isinstance(told, MigrationReport)
     pieces = encode_migration(told) if is_long else (to_json(told, indent=1),)
-    if to_stdout:
-        sys.stdout.writelines(piece.decode() for piece in chain(pieces, [b"\n"]))
-    elif json is not None:
-        with json.open("wb") as file:
+    if json is not None:
+        with nullcontext(sys.stdout.buffer) if to_stdout else json.open("wb") as file:
             file.writelines(chain(pieces, [b"\n"]))
     return EXIT_CODES[told.state]
 

@@ -1,7 +1,7 @@
 """What crosses between the steps of a migration: what is to be loaded, and what became of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date as day
 from datetime import datetime
 from pathlib import Path
@@ -170,14 +170,15 @@ class Account:
     size: int
     sha256: str | None = None
     expected_rows: int | None = Field(None, description="What the manifest promises.")
+    estimated_rows: int | None = Field(
+        None, description="What the size of JSON suggests, until it is read."
+    )
     rows: WriteCounts = Field(WriteCounts(), description="Records by what MongoDB made of them.")
     rejected: dict[str, int] = Field(default_factory=dict, description="Rejected records by rule.")
     quarantine_key: str | None = None
     error_rate: float = Field(0.0, description="Rejected over received, 0 to 1.")
     imperial: int = Field(0, description="Records converted that hid imperial values.")
-    left_out: dict[str, int] = Field(
-        default_factory=dict, description="Values that have no counterpart, by name."
-    )
+    left_out: dict[str, int] = Field(default_factory=dict, description="Values left out, by name.")
     first_at: datetime | None = None
     last_at: datetime | None = None
     stations: dict[str, tuple[int, int]] = Field(
@@ -221,10 +222,6 @@ class Migrated:
     packs: Sequence[bytes]
     seconds: float
     failure: str | None = None
-
-    def fail(self, reason: str) -> "Migrated":
-        """Give itself with one more failure."""
-        return replace(self, failure="; ".join([*filter(None, [self.failure]), reason]))
 
 
 _ACCOUNTS: Final = TypeAdapter(list[Account])

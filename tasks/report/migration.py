@@ -7,10 +7,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from itertools import islice
-from typing import Annotated, Final
+from math import ceil
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic_core import to_json
@@ -26,8 +28,9 @@ _ROWS_PER_SECOND: Final = 40_000
 _SECONDS_AN_OBJECT: Final = 0.025
 """What loading lasts in one process on two cores: rows as `python -m tests.bench load` measures
 them, and whatever an object costs besides, in 10,000 small ones."""
+_RECORD_BYTES: Final = {False: 1200, True: 40}
+"""What a record of the older system takes in JSON, not compressed and compressed, more or less."""
 
-_JSON_BYTES_A_ROW: Final = 1200
 _WITHOUT_REASONS: Final[dict[Mode, str]] = {
     "load": "every row is accounted for",
     "verify": "MongoDB holds what the lake holds",
@@ -57,7 +60,7 @@ class Accounts:
         for item in self._plan.items:
             fate = "known" if item.is_known else "refused" if item.reason else left
             account = None if item.is_known else next(told, None)
-            yield account or open_account(item, fate)
+            yield account or replace(open_account(item, fate), estimated_rows=_estimate_rows(item))
 
     def __getitem__(self, place: int) -> Account:
         """Give the one that is so far from the first."""
@@ -76,6 +79,8 @@ class MigrationReport(BaseModel):
     reasons: list[str]
     started_at: datetime
     seconds: float
+    expected_rows: int = Field(description="Rows of the files that were due, by their manifests.")
+    estimated_rows: int = Field(description="Rows of the JSON that was due, judged by its size.")
     estimated_seconds: float = Field(description="What the plan took the load to last.")
     mode: Mode
     source: str
@@ -112,13 +117,11 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
         state=state,
         verdict=f"{state}: {'; '.join(reasons) or _WITHOUT_REASONS[plan.mode]}.",
         reasons=reasons,
-        started_at=plan.started_at,
         seconds=migrated.seconds,
-        estimated_seconds=_estimate_seconds([item for item in plan.items if not item.is_known]),
-        mode=plan.mode,
+        **_foresee([item for item in plan.items if not item.is_known]),
         source=redact_uri(plan.source),
         output=redact_uri(plan.output),
-        database=plan.database,
+        **{name: getattr(plan, name) for name in ("started_at", "mode", "database")},
         write_concern="majority",
         **settings.model_dump(include={"environment", "git_sha"}),
         versions={name: version(name) for name in _VERSIONS},
@@ -135,17 +138,23 @@ def encode_migration(report: MigrationReport) -> Iterator[bytes]:
     """Give the report as JSON in pieces, object by object, that are never in memory together."""
     head = to_json(report.model_copy(update={"objects": ()}), indent=1)
     yield head.removesuffix(b"]\n}")
-    before = b"\n  "
-    for one in report.objects:
-        yield before + to_json(one, indent=1).replace(b"\n", b"\n  ")
-        before = b",\n  "
+    for number, one in enumerate(report.objects):
+        yield (b",\n  " if number else b"\n  ") + to_json(one, indent=1).replace(b"\n", b"\n  ")
     yield b"\n ]\n}" if report.objects else b"]\n}"
 
 
-def _estimate_seconds(items: list[Item]) -> float:
-    """Give the time that loading is likely to take; the rows of JSON are taken from its size."""
-    rows = sum(i.file.rows if i.file else i.size / _JSON_BYTES_A_ROW for i in items)
-    return round(rows / _ROWS_PER_SECOND + _SECONDS_AN_OBJECT * len(items), 2)
+def _estimate_rows(item: Item) -> int | None:
+    """Judge JSON by its size; None where a manifest tells, or nobody knows."""
+    is_json = item.file is None and item.reason is None
+    return ceil(item.size / _RECORD_BYTES[item.key.endswith((".gz", ".zst"))]) if is_json else None
+
+
+def _foresee(due: list[Item]) -> dict[str, Any]:
+    """Give the rows that are due, and the time that loading them is likely to take."""
+    expected = sum(item.file.rows for item in due if item.file)
+    estimated = sum(_estimate_rows(item) or 0 for item in due)
+    seconds = round((expected + estimated) / _ROWS_PER_SECOND + _SECONDS_AN_OBJECT * len(due), 2)
+    return {"expected_rows": expected, "estimated_rows": estimated, "estimated_seconds": seconds}
 
 
 def _find_twins(objects: Iterable[Account]) -> list[str]:

@@ -35,9 +35,10 @@ def tabulate_objects(report: MigrationReport, *, rows: int) -> list[dict[str, st
 
 
 def _list_cells(one: Account) -> tuple[str, ...]:
-    counts = [*asdict(one.rows).values()]
-    counts[0] = one.expected_rows or 0 if one.fate == "planned" else counts[0]
-    return one.key, one.fate, *(f"{count:,}" for count in counts)
+    cells = [f"{count:,}" for count in asdict(one.rows).values()]
+    if one.fate == "planned":
+        cells[0] = f"{one.expected_rows:,}" if one.kind == "parquet" else f"~{one.estimated_rows:,}"
+    return one.key, one.fate, *cells
 
 
 def describe_migration(report: MigrationReport) -> Iterator[str]:
@@ -46,9 +47,9 @@ def describe_migration(report: MigrationReport) -> Iterator[str]:
     fates = join_counts(report.fates) or "nothing to do"
     yield f"{len(report.objects)} objects of {report.source}, {size:,.1f} MB: {fates}."
     if report.mode == "dry run":
-        rows = sum(one.expected_rows or 0 for one in report.objects if one.fate == "planned")
+        rows = f"{report.expected_rows:,} rows of Parquet and ~{report.estimated_rows:,} of JSON"
         seconds = report.estimated_seconds
-        yield f"Dry run, nothing was written: {rows:,} rows of Parquet are due, {seconds:,.0f} s."
+        yield f"Dry run, nothing was written: {rows} are due, ~{seconds:,.0f} s."
         return
     counts = join_counts(asdict(report.rows))
     yield f"{report.mode.capitalize()} in {report.seconds:.1f} s, {report.database}: {counts}."

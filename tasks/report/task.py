@@ -1,5 +1,6 @@
 """The door of the room: report a run to people, to Prefect and to the lake."""
 
+from dataclasses import replace
 from typing import TypeVar
 
 from prefect import get_run_logger, task
@@ -93,7 +94,10 @@ def _archive(migrated: Migrated, settings: Settings) -> MigrationReport:
             key = archive_migration(told, open_store(migrated.plan.output, settings))
             get_run_logger().info("Report archived as %s in %s", key, told.output)
     except PipelineError as error:
-        told = summarise_migration(migrated.fail(f"this report has no archive: {error}"), settings)
+        failure = "; ".join(
+            filter(None, [migrated.failure, f"this report has no archive: {error}"])
+        )
+        told = summarise_migration(replace(migrated, failure=failure), settings)
     return told
 
 

@@ -68,12 +68,9 @@ def convert_object(
     nothing = f"Object {fetched.item.key!r}: of {told.rows} records none is usable, first: {rule}."
     return replace(
         fetched,
+        **{name: getattr(told, name) for name in ("rows", "rejected", "imperial", "left_out")},
         files=tuple(told.files),
-        rows=told.rows,
-        rejected=dict(told.rejected),
         quarantine_key=_put_quarantine(fetched, told, store) if keep else None,
-        imperial=told.imperial,
-        left_out=dict(told.left_out),
         reason=None if told.files or fetched.item.kind == "quarantine" else nothing,
     )
 

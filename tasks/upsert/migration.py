@@ -31,12 +31,10 @@ def mark_known(db: Database[Document], plan: Plan) -> Plan:
     partial = [item for item in plan.items if _is_partial(item)]
     due = {_name_month(item) for item in partial if item.entry not in known}
 
-    items = (
-        replace(item, is_known=True)
-        if item.entry in known and _name_month(item) not in due
-        else item
+    items = [
+        replace(item, is_known=item.entry in known and _name_month(item) not in due)
         for item in sorted(plan.items, key=lambda item: not _is_partial(item))
-    )
+    ]
     return replace(plan, items=tuple(items))
 
 

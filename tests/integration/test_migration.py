@@ -2,7 +2,10 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,7 +17,7 @@ from tasks.common.migration import Selection
 from tasks.common.mongo import Document
 from tasks.common.objects import ObjectStore, open_store
 from tasks.common.settings import Settings
-from tasks.report.statement import describe_migration
+from tasks.report.statement import describe_migration, tabulate_objects
 from tests.fixtures.migrating import migrate, older, stored, write_layer, write_older
 
 ALL = Selection(all=True)
@@ -62,8 +65,25 @@ def test_a_plan_counts_what_is_new_and_touches_nothing(
     rows = write_layer(lake, tmp_path)
     report = migrate(lake, db, mode="dry run")
     assert report.fates == {"planned": len(report.objects)}
-    assert sum(one.expected_rows or 0 for one in report.objects) == rows
+    assert sum(one.expected_rows or 0 for one in report.objects) == report.expected_rows == rows
     assert stored(db) == {}
+
+
+@pytest.mark.parametrize(("suffix", "shrink"), [("", bytes), (".gz", gzip.compress)])
+def test_a_plan_judges_the_rows_of_json_by_its_size_and_says_so(
+    lake: ObjectStore, db: Database[Document], suffix: str, shrink: Callable[[bytes], bytes]
+):
+    chance = Random(1)  # noqa: S311
+    names = ("temperature", "humidity", "dewpoint", "wind_speed", "wind_gust", "uv_index")
+    values: list[dict[str, Any]]
+    values = [{name: round(chance.gauss(50, 9), 1) for name in names} for _ in range(504)]
+    body = json.dumps([older(**told) for told in values])
+    lake.put_if_absent(f"processed/2026/02/18/a.json{suffix}", shrink(body.encode()))
+    report = migrate(lake, db, mode="dry run")
+    (row,), rows = tabulate_objects(report, rows=9), report.estimated_rows
+    assert 504 / 3 < rows < 504 * 3
+    assert (row["read"], report.objects[0].estimated_rows) == (f"~{rows:,}", rows)
+    assert f"0 rows of Parquet and ~{rows:,} of JSON are due" in [*describe_migration(report)][1]
 
 
 def test_a_plan_takes_an_object_for_more_than_its_rows(lake: ObjectStore, db: Database[Document]):
