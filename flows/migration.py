@@ -81,8 +81,7 @@ def move_batches(plan: Plan) -> Migrated:
             failure = TerminalError("it was told to stop, run it again to go on")
     if isinstance(failure, ConfigurationError) and not packs:  # what was loaded is reported
         raise failure
-    reason = str(failure) if failure else None
-    return Migrated(plan, packs, perf_counter() - started, reason)
+    return Migrated(plan, packs, perf_counter() - started, str(failure or ""))
 
 
 def _move(

@@ -94,7 +94,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """What MongoDB made of the documents it was given."""
+    """What MongoDB made of the documents it was given; compared with it, what it has of them.
+
+    missing and altered are found by comparing alone: nothing stands there, or another content.
+    """
 
     received: int = 0
     inserted: int = 0
@@ -102,6 +105,8 @@ class WriteCounts:
     unchanged: int = 0
     duplicate: int = 0
     rejected: int = 0
+    missing: int = 0
+    altered: int = 0
 
     def __add__(self, other: "WriteCounts") -> "WriteCounts":
         """Add field by field."""

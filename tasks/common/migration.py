@@ -188,9 +188,8 @@ class Account:
     displaced: int = Field(0, description="Documents of which MongoDB holds a newer version.")
     checksum: str = Field("", description="Sum of content hashes modulo 2^128, in the object.")
     checksum_stored: str = Field("", description="The same documents, read back from MongoDB.")
-    differing: list[str] = Field(
-        default_factory=list, description="Documents that MongoDB has not so, at most 20."
-    )
+    differing: list[str] = Field(default_factory=list, description="Not so in MongoDB; 20 of them.")
+    differing_keys: list[str] = Field(default_factory=list, description="Of JSON lines: all these.")
     seconds: float = 0.0
 
 
@@ -221,7 +220,7 @@ class Migrated:
     plan: Plan
     packs: Sequence[bytes]
     seconds: float
-    failure: str | None = None
+    failure: str = ""
 
 
 _ACCOUNTS: Final = TypeAdapter(list[Account])

@@ -62,7 +62,6 @@ def archive_migration(report: MigrationReport, store: ObjectStore) -> str:
     """
     body = BytesIO()  # whose value is no copy
     body.writelines(encode_migration(report))
-    start = report.started_at.astimezone(UTC)
-    stamps = (start + timedelta(seconds=later) for later in count())
+    stamps = (report.started_at.astimezone(UTC) + timedelta(seconds=n) for n in count())
     keys = (f"reports/migration/migration_report_{at:%Y%m%dT%H%M%SZ}.json" for at in stamps)
     return next(key for key in keys if store.put_if_absent(key, body.getvalue()))

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
-from itertools import islice
 from math import ceil
 from typing import Annotated, Any, Final
 
@@ -36,7 +35,6 @@ _WITHOUT_REASONS: Final[dict[Mode, str]] = {
     "verify": "MongoDB holds what the lake holds",
     "dry run": "this is the plan, nothing was written",
 }
-_VERSIONS: Final = ("polars", "pymongo", "obstore", "prefect")
 
 
 class Accounts:
@@ -61,10 +59,6 @@ class Accounts:
             fate = "known" if item.is_known else "refused" if item.reason else left
             account = None if item.is_known else next(told, None)
             yield account or replace(open_account(item, fate), estimated_rows=_estimate_rows(item))
-
-    def __getitem__(self, place: int) -> Account:
-        """Give the one that is so far from the first."""
-        return next(islice(self, place, None))
 
 
 class MigrationReport(BaseModel):
@@ -124,7 +118,7 @@ def summarise_migration(migrated: Migrated, settings: Settings) -> MigrationRepo
         **{name: getattr(plan, name) for name in ("started_at", "mode", "database")},
         write_concern="majority",
         **settings.model_dump(include={"environment", "git_sha"}),
-        versions={name: version(name) for name in _VERSIONS},
+        versions={name: version(name) for name in ("polars", "pymongo", "obstore", "prefect")},
         fates=dict(fates),
         rows=rows,
         error_rate=round(rate, 6),

@@ -14,12 +14,14 @@ from tasks.report.render import render_verdict
 from tasks.report.text import inert_text, join_counts, tabulate
 
 _HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "rejected")
+_COMPARED = ("missing", "altered")
 
 
 def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableType:
     """Give the summary for a terminal of 100 columns; `rows` bounds the table of objects."""
     told = tabulate_objects(report, rows=rows)
-    table = tabulate(_HEADERS, (tuple(row.values()) for row in told), texts=_HEADERS[:2])
+    headers = [*told[0]] if told else _HEADERS
+    table = tabulate(headers, (tuple(row.values()) for row in told), texts=_HEADERS[:2])
     parts: list[RenderableType] = [render_verdict(report)]
     parts += map(inert_text, describe_migration(report))
     if len(report.objects) > rows:
@@ -29,9 +31,11 @@ def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableTy
 
 def tabulate_objects(report: MigrationReport, *, rows: int) -> list[dict[str, str]]:
     """Give one row per object, not more than so many."""
-    calm = ("planned", "known", "loaded")
+    calm = ("planned", "known", "loaded", "verified")
     ranked = nsmallest(rows, report.objects, key=lambda one: one.fate in calm)
-    return [dict(zip(_HEADERS, _list_cells(one), strict=True)) for one in ranked]
+    untold = ("new", "changed") if report.mode == "verify" else _COMPARED
+    cells = (zip(_HEADERS + _COMPARED, _list_cells(one), strict=True) for one in ranked)
+    return [{name: told for name, told in row if name not in untold} for row in cells]
 
 
 def _list_cells(one: Account) -> tuple[str, ...]:
@@ -51,7 +55,8 @@ def describe_migration(report: MigrationReport) -> Iterator[str]:
         seconds = report.estimated_seconds
         yield f"Dry run, nothing was written: {rows} are due, ~{seconds:,.0f} s."
         return
-    counts = join_counts(asdict(report.rows))
+    counted = asdict(report.rows).items()
+    counts = join_counts({name: n for name, n in counted if n or name not in _COMPARED})
     yield f"{report.mode.capitalize()} in {report.seconds:.1f} s, {report.database}: {counts}."
     if imperial := sum(one.imperial for one in report.objects):
         yield f"{imperial:,} records were imperial under metric labels and were converted."

@@ -83,14 +83,10 @@ def _check_own(fetched: Fetched, path: Path, promised: int) -> Fetched:
     except (PolarsError, ValueError) as error:
         msg = f"Object {key!r} is no Parquet ({error}): restore it from the bucket's versions."
         raise CorruptObjectError(msg) from None
-    if wrong:
-        msg = f"Object {key!r} is of another schema: {', '.join(wrong)} missing, null or mistyped."
-        raise CorruptObjectError(msg)
-    if rows != promised:
-        msg = (
-            f"Object {key!r} holds {rows} rows, not {promised} as its manifest says: restore that."
-        )
-        raise CorruptObjectError(msg)
+    if wrong or rows != promised:
+        schema = f"is of another schema: {', '.join(wrong)} missing, null or mistyped."
+        count = f"holds {rows} rows, not {promised} as its manifest says: restore that."
+        raise CorruptObjectError(f"Object {key!r} {schema if wrong else count}")
     return replace(fetched, files=(path,), rows=rows)
 
 

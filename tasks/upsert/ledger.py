@@ -7,7 +7,6 @@ from collections.abc import Collection as Names
 from typing import Final
 
 from pymongo import ReturnDocument
-from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 from pymongo.write_concern import WriteConcern
@@ -17,7 +16,7 @@ from tasks.common.mongo import Document, retried
 from tasks.upsert.documents import SCHEMA_VERSION
 
 LEASE_S: Final = 15.0
-"""A lease that is not renewed for so long is anybody's; loading renews it three times as often."""
+"""A lease that is not renewed for so long is anybody's; loading renews it with every batch."""
 
 
 def read_ledger(db: Database[Document], names: Names[str]) -> set[str]:
@@ -45,30 +44,20 @@ def await_lease(db: Database[Document], name: str, run: str, seconds: float) -> 
     )(take_lease)(db, name, run, seconds)
 
 
-def _leases(db: Database[Document]) -> Collection[Document]:
-    # One member's word is enough for what correctness does not depend on, and comes sooner.
-    return db["migration_leases"].with_options(write_concern=WriteConcern(w=1))
-
-
 @retried
 def take_lease(db: Database[Document], name: str, run: str, seconds: float) -> bool:
     """Take or renew the lease of an entry, by the server's clock; False: another run has it.
 
     With no seconds it is given back.
     """
-    is_free = {
-        "$or": [
-            {"$eq": ["$holder", run]},
-            {"$lte": [{"$ifNull": ["$expires_at", "$$NOW"]}, "$$NOW"]},
-        ]
-    }
-    until = {"$add": ["$$NOW", int(seconds * 1000)]}
-    change = {
-        "expires_at": {"$cond": [is_free, until, "$expires_at"]},
-        "holder": {"$cond": [is_free, run, "$holder"]},
-    }
+    ends_at = {"$ifNull": ["$expires_at", "$$NOW"]}
+    is_free = {"$or": [{"$eq": ["$holder", run]}, {"$lte": [ends_at, "$$NOW"]}]}
+    ours = {"expires_at": {"$add": ["$$NOW", int(seconds * 1000)]}, "holder": run}
+    change = {name: {"$cond": [is_free, told, f"${name}"]} for name, told in ours.items()}
+    # One member's word is enough for what correctness does not depend on, and comes sooner.
+    leases = db["migration_leases"].with_options(write_concern=WriteConcern(w=1))
     try:
-        lease = _leases(db).find_one_and_update(
+        lease = leases.find_one_and_update(
             {"_id": name}, [{"$set": change}], upsert=True, return_document=ReturnDocument.AFTER
         )
     except DuplicateKeyError:  # both came first

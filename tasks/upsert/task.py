@@ -92,8 +92,9 @@ def prepare(plan: Plan) -> Plan:
 def load(plan: Plan, batch: Sequence[Fetched]) -> bytes:
     """Load (or only compare) a batch of objects and pack their accounts; again changes nothing."""
     settings = load_settings()
+    store = open_store(plan.output, settings)
     with connect(settings) as client:
-        accounts = load_batch(database(client, settings), plan, batch)
+        accounts = load_batch(database(client, settings), plan, batch, store=store)
     for path in (one.path for one in batch if one.path):
         shutil.rmtree(path.parent, ignore_errors=True)
     return pack(accounts)

@@ -63,13 +63,14 @@ class Batch:
     """Documents of one batch, and what was stored before anything was written.
 
     Attributes:
+        received: number of the documents.
         wanted: the version of every document, by `_id`.
     """
 
     def __init__(self, collection: Collection[Document], documents: Sequence[Encoded]) -> None:
         """Keep the greatest version of each document; nothing is read or written yet."""
         self._collection = collection
-        self._received = len(documents)
+        self.received = len(documents)
         self._bodies: dict[str, Bson] = {}
         self._stamps: dict[str, Bson] = {}
         self.wanted: dict[str, Version] = {}
@@ -88,8 +89,8 @@ class Batch:
             self._before = stored
             if stored == wanted:
                 self._stands = stored
-                duplicate = self._received - len(stored)
-                return WriteCounts(self._received, unchanged=len(stored), duplicate=duplicate)
+                duplicate = self.received - len(stored)
+                return WriteCounts(self.received, unchanged=len(stored), duplicate=duplicate)
         own = [k for k, v in stored.items() if v == wanted[k] and self._before.get(k) != v]
         new = [k for k in wanted if k not in stored]
         newer = [k for k, v in stored.items() if v < wanted[k]]
@@ -99,11 +100,11 @@ class Batch:
         stale = sum(wanted[key] < version for key, version in stored.items())
         self._stands = {} if new or newer else stored
         return WriteCounts(
-            received=self._received,
+            received=self.received,
             inserted=len(new) - len(raced) + own_inserted,
             modified=replaced + len(own) - own_inserted,
             unchanged=sum(wanted[k] == v for k, v in stored.items()) - len(own),
-            duplicate=self._received - len(wanted) + stale + len(newer) + len(raced) - replaced,
+            duplicate=self.received - len(wanted) + stale + len(newer) + len(raced) - replaced,
         )
 
     def read_back(self) -> dict[str, Version]:
@@ -189,7 +190,7 @@ class Batch:
         refused = [e for e in error.details["writeErrors"] if e["code"] != DUPLICATE_KEY]
         if refused:
             msg = (
-                f"MongoDB refused {len(refused)} of {self._received} documents of "
+                f"MongoDB refused {len(refused)} of {self.received} documents of "
                 f"{self._collection.name}, first {names[refused[0]['index']]!r}: code "
                 f"{refused[0]['code']}, {refused[0]['errmsg']}; mend their cause and run again."
             )

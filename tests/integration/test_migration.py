@@ -13,10 +13,11 @@ from pymongo.database import Database
 
 from tasks.common.accounts import WriteCounts
 from tasks.common.errors import ConfigurationError
-from tasks.common.migration import Selection
+from tasks.common.migration import Account, Selection
 from tasks.common.mongo import Document
 from tasks.common.objects import ObjectStore, open_store
 from tasks.common.settings import Settings
+from tasks.report.migration import MigrationReport
 from tasks.report.statement import describe_migration, tabulate_objects
 from tests.fixtures.migrating import migrate, older, stored, write_layer, write_older
 
@@ -32,6 +33,10 @@ def lake() -> ObjectStore:
 @pytest.fixture
 def db(mongo_database: Database[Document]) -> Database[Document]:
     return mongo_database
+
+
+def first(report: MigrationReport) -> Account:
+    return next(iter(report.objects))
 
 
 def test_every_row_of_the_layer_is_stored_and_read_back(
@@ -82,7 +87,7 @@ def test_a_plan_judges_the_rows_of_json_by_its_size_and_says_so(
     report = migrate(lake, db, mode="dry run")
     (row,), rows = tabulate_objects(report, rows=9), report.estimated_rows
     assert 504 / 3 < rows < 504 * 3
-    assert (row["read"], report.objects[0].estimated_rows) == (f"~{rows:,}", rows)
+    assert (row["read"], first(report).estimated_rows) == (f"~{rows:,}", rows)
     assert f"0 rows of Parquet and ~{rows:,} of JSON are due" in [*describe_migration(report)][1]
 
 
@@ -94,10 +99,10 @@ def test_a_plan_takes_an_object_for_more_than_its_rows(lake: ObjectStore, db: Da
     assert 0 < estimates[0] < estimates[1]
 
 
-def test_verify_names_the_document_that_another_hand_changed(
+def test_verify_names_and_counts_what_another_hand_changed_or_removed(
     lake: ObjectStore, db: Database[Document], tmp_path: Path
 ):
-    write_layer(lake, tmp_path)
+    rows = write_layer(lake, tmp_path)
     migrate(lake, db)
     calm = migrate(lake, db, mode="verify")
     assert (calm.state, calm.fates) == ("COMPLETED", {"verified": len(calm.objects)})
@@ -106,9 +111,24 @@ def test_verify_names_the_document_that_another_hand_changed(
     db["observations"].delete_one({"_id": gone})
     report = migrate(lake, db, mode="verify")
     assert report.state == "FAILED"
+    assert report.rows == WriteCounts(rows, unchanged=rows - 2, missing=1, altered=1)
     assert [one.differing for one in report.objects if one.fate == "differs"] == [[changed, gone]]
     (told,) = (line for line in describe_migration(report) if line.startswith("Differs:"))
     assert f"first '{changed}'" in told
+    (row,) = tabulate_objects(report, rows=9)
+    assert (row["missing"], row["altered"], "new" in row) == ("1", "1", False)
+
+
+def test_verify_names_every_document_that_differs(lake: ObjectStore, db: Database[Document]):
+    write_older(lake, [older(f"S{n:03d}") for n in range(30)])
+    migrate(lake, db)
+    wanted = stored(db)
+    db["observations"].delete_many({})
+    one = first(migrate(lake, db, mode="verify"))
+    (lines,) = (lake.get_bytes(key).splitlines() for key in one.differing_keys)
+    told = {line["_id"]: (tuple(line["lake"]), line["mongodb"]) for line in map(json.loads, lines)}
+    assert told == {name: (version, None) for name, version in wanted.items()}
+    assert (one.rows.missing, len(one.differing)) == (30, 20)
 
 
 def test_a_summary_names_the_first_objects_that_were_refused_and_counts_all(
@@ -133,7 +153,7 @@ def test_imperial_values_under_metric_labels_are_converted_and_counted(
     assert document["measurements"]["air_pressure_at_mean_sea_level"]["value"] == pytest.approx(
         998.3078, abs=1e-3
     )
-    assert (report.state, report.objects[0].imperial) == ("COMPLETED", 4)
+    assert (report.state, first(report).imperial) == ("COMPLETED", 4)
 
 
 def test_rejected_rows_keep_their_bytes_and_are_replayed_once_they_are_right(
@@ -142,8 +162,8 @@ def test_rejected_rows_keep_their_bytes_and_are_replayed_once_they_are_right(
     bad = older(pressure=None)
     key = write_older(lake, [*CLEAN, bad])
     report = migrate(lake, db)
-    assert (report.state, report.objects[0].rejected) == ("DEGRADED", {"unclear_units": 1})
-    (line,) = lake.get_bytes(report.objects[0].quarantine_key or "").splitlines()
+    assert (report.state, first(report).rejected) == ("DEGRADED", {"unclear_units": 1})
+    (line,) = lake.get_bytes(first(report).quarantine_key or "").splitlines()
     told = json.loads(line)
     assert (told["rule"], told["key"], told["line"]) == ("unclear_units", key, 5)
     assert json.loads(told["raw"]) == bad
@@ -170,7 +190,7 @@ def test_a_slip_in_a_mended_line_costs_that_line_alone(
     body = "\n".join(map(json.dumps, lines)).encode()
     lake.put_if_absent("quarantine/migration/mended.jsonl", body)
     report = migrate(lake, db, Selection(replay_quarantine=True))
-    assert report.objects[0].rejected == {"other_schema": 1}
+    assert first(report).rejected == {"other_schema": 1}
     assert db["observations"].distinct("station.id") == ["wunderground:FINE"]
 
 
@@ -233,7 +253,7 @@ def test_a_newer_ingestion_wins_in_any_order(lake: ObjectStore, db: Database[Doc
             report = migrate(lake, db, Selection(key=key))
         (document,) = db["observations"].find()
         assert document["measurements"]["air_temperature"]["raw"] == 60.0
-    assert report.objects[0].displaced == report.rows.duplicate == 1
+    assert first(report).displaced == report.rows.duplicate == 1
 
 
 @pytest.mark.parametrize(

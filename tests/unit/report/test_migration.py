@@ -19,7 +19,7 @@ from tasks.report.statement import describe_migration, tabulate_objects
 NOW = datetime(2026, 11, 18, 21, tzinfo=UTC)
 
 
-def report(count: int, *, done: int | None = None, failure: str | None = None) -> MigrationReport:
+def report(count: int, *, done: int | None = None, failure: str = "") -> MigrationReport:
     """Report so many objects, of which the first are loaded, 64 in a batch."""
     items = [Item(f"processed/{n:06d}.json", "older", f"e{n}", 900, NOW, "") for n in range(count)]
     plan = Plan("lake", "lake", "m-1", NOW, "load", True, tuple(items), (), pl.DataFrame())
