@@ -24,6 +24,7 @@ Source = Path | bytes
 """A Parquet file of OBSERVATIONS, its metadata tell the units of raw values; or its content."""
 
 _ROWS: Final = 50_000
+_GROUP_ROWS: Final = 512**2  # as polars writes them: a part that is read begins with a group
 _NOTHING: Final[Document] = {"measurements": {}, "superseded": True, "rev": "", "hash": ""}
 
 
@@ -115,9 +116,11 @@ def _update(db: Database[Document], operations: Sequence[UpdateOne]) -> int:
 
 
 def _is_of(objects: Sequence[str]) -> pl.Expr:
-    return pl.col("source_key").cast(pl.String).is_in(objects)
+    return pl.col("source_key").cast(pl.String).is_in(objects) if objects else pl.lit(value=False)
 
 
 def _read_rows(source: Source, wanted: pl.Expr) -> Iterator[pl.DataFrame]:
-    rows = pl.scan_parquet(source).filter(wanted)
-    return rows.collect_batches(chunk_size=_ROWS, maintain_order=True)
+    file = pl.scan_parquet(source)
+    # Of the whole file polars would read ahead as much as there is, however slowly it is taken.
+    for start in range(0, file.select(pl.len()).collect().item(), _GROUP_ROWS):
+        yield from file.slice(start, _GROUP_ROWS).filter(wanted).collect().iter_slices(_ROWS)
