@@ -161,9 +161,9 @@ def _judge(
     migrated: Migrated, objects: Accounts, fates: Counter[Fate], rate: float, settings: Settings
 ) -> tuple[list[str], RunState]:
     reasons, first = [], {fate: next(one for one in objects if one.fate == fate) for fate in fates}
-    if migrated.failure:
+    if migrated.failure or fates["left"]:
         where = f"the run broke off with {fates['left']} objects left: " if fates["left"] else ""
-        reasons.append(where + migrated.failure.rstrip("."))
+        reasons.append((where + migrated.failure).rstrip(": ."))
     if differing := first.get("differs"):
         reasons.append(f"{fates['differs']} objects differ from MongoDB, first {differing.key}")
     if refused := first.get("refused"):
@@ -173,7 +173,7 @@ def _judge(
         budget = f"budget {settings.max_rejected_percent:g} %"
         reasons.append(f"{100 * rate:.2f} % of the records were rejected ({budget})")
     is_nothing = bool(refused) and fates["refused"] == len(objects)
-    failed = bool(migrated.failure or differing or is_nothing)
+    failed = bool(migrated.failure or fates["left"] or differing or is_nothing)
     return reasons, "FAILED" if failed else "DEGRADED" if reasons else "COMPLETED"
 
 

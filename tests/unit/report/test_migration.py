@@ -45,6 +45,12 @@ def test_objects_whose_turn_did_not_come_stand_in_their_place():
     assert [one.key for one in broken.objects] == [f"processed/{n:06d}.json" for n in range(130)]
 
 
+def test_a_run_that_left_objects_has_failed_whether_or_not_its_error_has_words():
+    broken = report(130, done=64)
+    assert (broken.state, broken.fates["left"]) == ("FAILED", 66)
+    assert broken.reasons == ["the run broke off with 66 objects left"]
+
+
 def measure_telling(count: int) -> int:
     """Give the bytes that telling a report takes at most, beside the report itself."""
     whole = report(count)
