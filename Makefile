@@ -86,16 +86,16 @@ image: ## Build the image; VERSION=v20261118-2000 names it
 	  --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) --tag forecast-pipeline:$(VERSION) $(BUILD) .
 
 # PLATFORM=linux/arm64 does so for Graviton, on an emulated processor: a quarter of an hour.
-image-check: .venv/dev.stamp ## Build the image on an engine of its own and run it hardened
+image-check: .venv/dev.stamp | $(PREFECT_HOME) ## Build the image on an engine of its own and run it hardened
 	$(install_engine)
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/python -m pytest -m image tests/deployment $(ARGS)
 
-compose-check: .venv/dev.stamp ## Bring the compose file up, run in it, cut the primary off
+compose-check: .venv/dev.stamp | $(PREFECT_HOME) ## Bring the compose file up, run in it, cut the primary off
 	$(install_engine)
 	@$(BIN)/python -m pytest -m compose tests/deployment $(ARGS)
 
-aws-check: .venv/dev.stamp ## Apply the Terraform to a moto server and read back what it made
+aws-check: .venv/dev.stamp | $(PREFECT_HOME) ## Apply the Terraform to a moto server and read back what it made
 	@$(BIN)/python -m pytest -m aws tests/deployment $(ARGS)
 
 browser-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run the forecast from the Prefect UI in a real browser
@@ -104,7 +104,7 @@ browser-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run the forecast from the Pr
 backfill-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run twelve Wednesdays of 2019 over real data, check each score
 	@$(BIN)/python -m pytest -m twelve tests/deployment $(ARGS)
 
-mongosh-check: .venv/dev.stamp ## Run what the documents show for mongosh (needs npm)
+mongosh-check: .venv/dev.stamp | $(PREFECT_HOME) ## Run what the documents show for mongosh (needs npm)
 	@$(BIN)/python -m pytest -m mongosh tests/deployment $(ARGS)
 
 screenshots: .venv/dev.stamp | $(PREFECT_HOME) ## Make the pictures of docs/images anew
