@@ -88,8 +88,12 @@ def _read_flattened(block: Block, names: list[str], steps: tuple[str, ...]) -> p
     Raises:
         NoRecordError: they are written otherwise.
     """
-    opener = _OPENER.search(block.body[: block.body.find(b"\n") + 1])
+    first = block.body[: block.body.find(b"\n") + 1]
+    opener = _OPENER.search(first)
     if steps != (DATA,) or not opener:
+        raise NoRecordError
+    # Another name beside the data would be taken for one of the data's.
+    if not all(name.startswith("_airbyte_") for name in parse_json(first)):
         raise NoRecordError
     body = block.body if block.body.endswith(b"\n") else block.body + b"\n"
     pieces = cut_at_line_ends(body, _PIECE_BYTES)

@@ -64,6 +64,12 @@ def test_lines_of_any_shape_give_the_same_records(other: bytes, before: int):
     assert values(readings, "air_temperature") == [56.2] * (before + 2)
 
 
+def test_a_name_beside_the_data_is_none_of_the_data():
+    beside = LAST.replace(b'{"', b'{"Temperature": "99.0 \xc2\xb0F", "', 1)
+    told = [values(read(body * 2), "air_temperature") for body in (beside, LAST)]
+    assert told[0] == told[1]
+
+
 def test_a_bad_first_line_does_not_hide_that_the_rest_is_json():
     readings = read(b"oops\n" + GOOD + LAST)
     assert rules(readings) == [("bad_json", 1, None)]
