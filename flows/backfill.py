@@ -12,7 +12,7 @@ from rich.text import Text
 
 from flows.forecast import forecast_pipeline
 from flows.hooks import HOOKS
-from flows.wednesday import list_issue_times
+from tasks.common.schedule import list_issue_times
 from tasks.report.document import RunReport
 from tasks.report.text import inert_text
 

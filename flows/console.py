@@ -25,8 +25,8 @@ from flows.terminal import (
     say,
     show_outcome,
 )
-from flows.wednesday import list_issue_times
 from tasks.common.objects import open_store
+from tasks.common.schedule import list_issue_times
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
 from tasks.report.document import RunReport

@@ -16,10 +16,10 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from deployments.local.ground import stored_ground
-from flows.wednesday import find_due
 from tasks.common.errors import PipelineError
 from tasks.common.mongo import locate_database, open_database
 from tasks.common.objects import open_store, resolve_output
+from tasks.common.schedule import find_due
 from tasks.common.settings import Settings, load_settings
 from tasks.extract.catalogue import load_sources
 from tasks.extract.landing import read_known, survey

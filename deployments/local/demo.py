@@ -20,8 +20,9 @@ from deployments.local.demand import simulate_load
 from deployments.local.formats import Record
 from deployments.local.landing import RawObject, land_lake, list_weeks
 from deployments.local.weather import STATIONS, Grid, observe_weather, simulate_region
-from tasks.common.contracts import MARKET_ZONE, VARIABLES
+from tasks.common.contracts import VARIABLES
 from tasks.common.errors import ConfigurationError
+from tasks.common.schedule import find_due
 
 AFTERWARDS: Final = timedelta(days=12)
 """How far the truth goes beyond `as_of`: to the end of the next ISO week, and a margin."""
@@ -118,14 +119,6 @@ def _write_lake(lake: DemoLake, objects: Sequence[RawObject], truth: pl.DataFram
     (hidden / "demo.json").write_text(json.dumps(lake.story, indent=1), encoding="utf-8")
 
 
-def find_last_wednesday(now: datetime) -> datetime:
-    """Give the newest Wednesday 22:00 in Paris that is not after `now`."""
-    local = now.astimezone(MARKET_ZONE)
-    evening = local.replace(hour=22, minute=0, second=0, microsecond=0)
-    evening -= timedelta(days=(local.weekday() - 2) % 7)
-    return evening if evening <= local else evening - timedelta(days=7)
-
-
 def main(folder: Path = Path(".local/lake"), *, as_of: str | None = None, seed: int = 2) -> int:
     """Fill a demo lake, and say what it holds.
 
@@ -135,7 +128,7 @@ def main(folder: Path = Path(".local/lake"), *, as_of: str | None = None, seed: 
         seed: Another seed, another weather.
     """
     try:
-        end = datetime.fromisoformat(as_of) if as_of else find_last_wednesday(datetime.now(UTC))
+        end = datetime.fromisoformat(as_of) if as_of else find_due(datetime.now(UTC))
         lake = fill_lake(folder, as_of=end, seed=seed)
     except (ConfigurationError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from deployments.local.demo import fill_lake, find_last_wednesday, read_demo
+from deployments.local.demo import fill_lake, read_demo
 from deployments.local.mongod import running_mongod
 from tasks.common.errors import ConfigurationError
+from tasks.common.schedule import find_due
 from tasks.common.settings import Settings, runs_on_ecs
 
 LOCAL: Final = Path(".local")
@@ -77,7 +78,7 @@ def _prepare_demo(settings: Settings, say: Callable[[str], None]) -> datetime | 
     folder = Path(settings.lake_uri)
     if not any(folder.glob("[!.]*")):
         try:
-            fill_lake(folder, as_of=find_last_wednesday(datetime.now(UTC)))
+            fill_lake(folder, as_of=find_due(datetime.now(UTC)))
         except OSError as error:
             msg = (
                 f"LAKE_URI is not set, and no demo lake can be written to {folder.absolute()} "

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from flows.wednesday import list_issue_times
 from tasks.common.objects import open_store
 from tasks.common.results import Transformed
+from tasks.common.schedule import list_issue_times
 from tasks.common.settings import Settings
 from tasks.extract.harvest import harvest_lake
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure

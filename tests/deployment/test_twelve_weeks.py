@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from pymongo import MongoClient
 
-from flows.wednesday import list_issue_times
+from tasks.common.schedule import list_issue_times
 from tests.flows.command import Ran, require_shared_data, run_long
 from tests.flows.plain_scores import BUCKETS, PARIS, Truth, read_demand, score_plainly
 

@@ -11,7 +11,7 @@ from prefect.states import Completed, Failed, State
 from pymongo import MongoClient
 
 from flows.backfill import conclude_weeks, forecast_backfill
-from flows.wednesday import list_issue_times
+from tasks.common.schedule import list_issue_times
 from tasks.common.errors import ConfigurationError
 from tests.flows.command import Ran, require_shared_data, run_module
 from tests.flows.plain_scores import BUCKETS, PARIS, Truth, read_demand, score_plainly

@@ -19,7 +19,7 @@ from pymongo.database import Database
 
 from flows.forecast import WEEKLY
 from flows.status import app
-from flows.wednesday import ISSUED, WEEKDAY, find_due
+from tasks.common.schedule import ISSUED, WEEKDAY, find_due
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted
 from tasks.common.settings import Settings

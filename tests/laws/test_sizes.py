@@ -13,7 +13,7 @@ SOURCES = sorted(
 )
 COMMON = {
     *("accounts", "changes", "compression", "contracts", "errors", "manifests"),
-    *("migration", "mongo", "objects", "results", "scores", "settings"),
+    *("migration", "mongo", "objects", "results", "schedule", "scores", "settings"),
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "misc", "base", "core"}
 

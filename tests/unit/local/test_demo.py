@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from deployments.local.demo import DemoLake, fill_lake, find_last_wednesday, main, read_demo
+from deployments.local.demo import DemoLake, fill_lake, main, read_demo
 from deployments.local.landing import FATES, VALUE_FAULTS
 from tasks.common.errors import ConfigurationError
 
@@ -392,13 +392,6 @@ def test_a_filled_lake_is_described_and_not_filled_again(autumn: DemoLake, tmp_p
         fill_lake(autumn.folder, as_of=AUTUMN)
     with pytest.raises(ConfigurationError, match="offset"):
         fill_lake(tmp_path, as_of=datetime(2026, 1, 1))  # noqa: DTZ001
-
-
-def test_the_default_end_is_a_wednesday_evening_in_paris() -> None:
-    wednesday = find_last_wednesday(datetime(2026, 11, 18, 20, 59, tzinfo=UTC))
-    assert wednesday.isoformat() == "2026-11-11T22:00:00+01:00"
-    after_the_change = find_last_wednesday(datetime(2026, 10, 26, tzinfo=UTC))
-    assert after_the_change.isoformat() == "2026-10-21T22:00:00+02:00"
 
 
 def test_the_command_refuses_a_wrong_instant(
