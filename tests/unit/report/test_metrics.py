@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,11 +106,9 @@ def test_a_figure_that_is_no_number_is_left_out():
     assert "skill" not in line
 
 
-def test_it_takes_milliseconds_and_no_network(monkeypatch: pytest.MonkeyPatch):
+def test_it_asks_nothing_of_the_network(monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: object) -> None:
         pytest.fail("a socket was opened")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    started = time.perf_counter()
-    measure(tell())
-    assert time.perf_counter() - started < 0.1
+    assert measure(tell())
