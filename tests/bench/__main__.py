@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import orjson
 from cyclopts import App, Parameter
+from cyclopts.config import Env
 from cyclopts.validators import Number
 
 from tasks.common.errors import ConfigurationError, PipelineError
@@ -24,7 +25,11 @@ USAGE_EXIT: Final = 2
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Flag = Annotated[bool, Parameter(negative=())]
 
-app = App(name="python -m tests.bench", help="Measure the pipeline; ratios within one run.")
+app = App(
+    name="python -m tests.bench",
+    help="Measure the pipeline; ratios within one run.",
+    config=Env("BENCH_", command=False),  # such as BENCH_ROWS=120000
+)
 
 
 @Parameter(name="*")

@@ -2,6 +2,8 @@
 
     python -m tests.bench.cost --kind weather --days 400 --series 8
 
+Words that are not given are taken from BENCH_DAYS and the like.
+
 The series are simulated, hourly, each with noise of its own.
 """
 
@@ -76,4 +78,6 @@ def run_once(
 
 
 if __name__ == "__main__":
-    cyclopts.run(tell_cost)
+    app = cyclopts.App(config=cyclopts.config.Env("BENCH_"))
+    app.default(tell_cost)
+    app()

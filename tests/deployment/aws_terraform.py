@@ -6,21 +6,20 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-SOURCE = Path(__file__).parents[2] / "deployments/aws"
+from tests.deployment.aws_profile import write_profile
+from tests.flows.command import read_fence
+from tests.shell import ROOT, make_checkout, type_lines
+
+SOURCE = ROOT / "deployments/aws"
 PROVIDER = "registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*"
+PAGE = "docs/how-to/deploy-mongodb-on-ecs.md"
+ZONES = ["eu-west-3a", "eu-west-3b", "eu-west-3c"]
 
-OVERRIDE = """
-terraform {
-  backend "local" {}
-}
+PATH_STYLE = """
 provider "aws" {
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  s3_use_path_style           = true
+  s3_use_path_style = true # no name resolves below a loopback address
 }
 """
 NO_SELECTION = """
@@ -28,18 +27,18 @@ resource "aws_backup_selection" "volumes" { # moto knows no selections: asserted
   count = 0
 }
 """
-VARIABLES = {
-    "region": "eu-west-3",
-    "zones": ["eu-west-3a", "eu-west-3b", "eu-west-3c"],
-    "environment": "staging",
-    "bucket_prefix": "moto-forecast",
-    "image_tag": "v20261118-2000",
-    "mongodb_image_tag": "v20261118-2000",
-    "prefect_api_url": "http://prefect.example/api",
-    "alarm_email": "someone@example.com",
+ANSWERS: Final = {
+    "TF_CLI_ARGS_apply": "-auto-approve -input=false -parallelism=30",
+    "TF_CLI_ARGS_plan": "-input=false",
     # moto does not know the machine image of ECS
-    "mongodb_machine_image": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.1-x86_64",
+    "TF_VAR_mongodb_machine_image": (
+        "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.1-x86_64"
+    ),
+    "TF_CLI_ARGS": "-no-color",
+    "CHECKPOINT_DISABLE": "1",
+    "TF_IN_AUTOMATION": "1",
 }
+"""What an operator's answers, and a real AWS, would be; lines are typed as they stand."""
 
 
 def find_plugins() -> Path | None:
@@ -53,45 +52,52 @@ def find_plugins() -> Path | None:
 
 
 @dataclass
-class Terraform:
-    """A copy of the configuration, and an AWS that is none."""
+class Checkout:
+    """A copy of the tree as an operator has it, and an AWS that is none."""
 
-    folder: Path
+    root: Path
     endpoint: str
+    plugins: Path
 
-    def copy_source(self) -> None:
-        shutil.copytree(SOURCE, self.folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-        (self.folder / "moto_override.tf").write_text(OVERRIDE)
+    @property
+    def folder(self) -> Path:
+        return self.root / "deployments/aws"
+
+    def fill(self) -> None:
+        """Make the copy, with the variables that the page shows and a profile of the operator."""
+        make_checkout(self.root)
+        (self.root / "deployments").unlink()
+        shutil.copytree(ROOT / "deployments", self.root / "deployments")
+        (self.folder / "moto_override.tf").write_text(PATH_STYLE)
         (self.folder / "selection_override.tf").write_text(NO_SELECTION)
-        (self.folder / "test.auto.tfvars.json").write_text(json.dumps(VARIABLES))
-        (self.folder / "empty.tfrc").touch()
+        variables = read_fence(ROOT / PAGE, "terraform")
+        (self.folder / "production.tfvars").write_text(variables)
+        (self.root / "empty.tfrc").touch()
 
-    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
-        """Run a command and give what it printed."""
-        environment = {
-            "TF_CLI_CONFIG_FILE": str(self.folder / "empty.tfrc"),
-            "CHECKPOINT_DISABLE": "1",
-            "TF_IN_AUTOMATION": "1",
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_EC2_METADATA_DISABLED": "true",
+    def type(self, lines: str, **answers: str) -> str:
+        """Type lines in the root of the checkout and give what they print."""
+        options = ("-input=false", f"-plugin-dir={self.plugins}")
+        told = {
+            **write_profile(self.root, self.endpoint),
+            **ANSWERS,
+            "AWS_REGION": "eu-west-3",  # the first block exports it, for those that follow
+            "TF_CLI_CONFIG_FILE": str(self.root / "empty.tfrc"),
+            "TF_CLI_ARGS_init": " ".join((*options, "-backend-config=use_path_style=true")),
         }
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "AWS_"))}
-        ended = subprocess.run(
-            ["terraform", *arguments, "-no-color"],
-            cwd=self.folder,
-            env=inherited | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-        assert ended.returncode in codes, ended.stdout[-3000:] + ended.stderr[-3000:]
-        return ended.stdout + ended.stderr
+        return type_lines(lines, self.root, told | answers)
 
     def plan(self, *options: str) -> dict[str, Any]:
         """Give the plan as Terraform writes it for programs."""
-        self.run("plan", "-out=plan", "-input=false", "-lock=false", *options)
-        return json.loads(self.run("show", "-json", "plan").splitlines()[0])
+        asked = " ".join(("-out=looked -lock=false -var-file=production.tfvars", *options))
+        self.type(f"terraform -chdir=deployments/aws plan {asked}")
+        shown = self.type("terraform -chdir=deployments/aws show -json looked")
+        return json.loads(shown.splitlines()[0])
+
+
+def is_formatted() -> bool:
+    """Tell whether `terraform fmt` would leave the configuration as it is."""
+    command = ["terraform", "fmt", "-check", "-recursive", str(SOURCE)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def list_changes(plan: dict[str, Any]) -> dict[str, set[str]]:

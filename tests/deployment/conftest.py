@@ -1,12 +1,15 @@
 """Fixtures of the deployment checks: one Docker engine, one build of the image."""
 
+import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.deployment.engine import ARCHITECTURE, ROOT, Engine, emulated, run_engine
+from tests.deployment.engine import ARCHITECTURE, DOCKER, ROOT, Engine, emulated, run_engine
 from tests.deployment.stand_ins import give_python_base
+from tests.shell import documented, type_lines
 
 TAG = "forecast-pipeline:v20261118-2000"
 
@@ -26,16 +29,11 @@ def git_sha() -> str:
 
 
 @pytest.fixture(scope="session")
-def pipeline_image(
-    docker_engine: Engine, git_sha: str, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def pipeline_image(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Build the image as a release is built, on the real base or a stand-in."""
-    told = {
-        "BASE": give_python_base(docker_engine, tmp_path_factory.mktemp("base")),
-        "VERSION": TAG.partition(":")[2],
-        "GIT_SHA": git_sha,
-    }
-    arguments = [f"--build-arg={name}={value}" for name, value in told.items()]
-    arguments += ["--network=host", f"--platform=linux/{ARCHITECTURE}", f"--tag={TAG}"]
-    docker_engine.run("build", *arguments, ".", timeout_s=3600)
+    base = give_python_base(docker_engine, tmp_path_factory.mktemp("base"))
+    build = f"--build-arg=BASE={base} --network=host --platform=linux/{ARCHITECTURE}"
+    line = documented("make image VERSION=v20261118-2000")
+    told = {"BUILD": build, "PATH": f"{Path(DOCKER).parent}:{os.environ['PATH']}"}
+    type_lines(line, ROOT, docker_engine.environment | told, timeout_s=3600)
     return TAG

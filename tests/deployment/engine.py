@@ -58,6 +58,11 @@ class Engine:
 
     address: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Tell programs which engine is theirs."""
+        return {"DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "1"}
+
     def run(
         self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: int = 900
     ) -> subprocess.CompletedProcess[str]:
@@ -70,7 +75,7 @@ class Engine:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "1"},
+            env=os.environ | self.environment,
             input=stdin,
             capture_output=True,
             text=True,

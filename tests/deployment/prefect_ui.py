@@ -21,8 +21,9 @@ from playwright.sync_api import Browser, Page
 
 from deployments.local.ground import prepared_ground
 from tasks.common.settings import Settings
-from tests.fixtures.prefect_servers import BIN, ROOT, running, running_server
+from tests.fixtures.prefect_servers import running, running_server
 from tests.flows.browser import running_browser
+from tests.shell import ROOT
 
 IMAGES = ROOT / "docs/images"
 RUN_S = 600
@@ -61,7 +62,7 @@ def running_stage(folder: Path) -> Generator[Stage]:
             words = [*command, word, "forecast-local", "migration-local"]
             subprocess.run(words, cwd=ROOT, env=os.environ | told, check=True)
         told |= {"MONGODB_URI": os.environ["MONGODB_URI"], "LAKE_URI": str(folder / ".local/lake")}
-        worker = [str(BIN / "prefect"), "worker", "start", "--pool", "local"]
+        worker = ["prefect", "worker", "start", "--pool", "local"]
         with running(worker, folder, folder / "worker.log", **told):
             yield Stage(api.removesuffix("/api"), as_of.astimezone(UTC))
 

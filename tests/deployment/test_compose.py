@@ -9,11 +9,10 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from urllib.request import urlopen
 
 import compose as compose_wheel
@@ -23,6 +22,7 @@ from tests.deployment.engine import DOCKER, ROOT, Engine
 from tests.deployment.stand_ins import PYTHON, give_image, give_python_base
 from tests.deployment.test_compose_file import COMPOSE, OURS
 from tests.fixtures.object_servers import find_free_ports
+from tests.shell import BASH, call, documented, find_block, list_lines
 
 pytestmark = pytest.mark.compose
 
@@ -32,6 +32,7 @@ BINARY = str(Path(compose_wheel.__file__).with_name("docker-compose"))
 ONCE = {"mongo-init", "prefect-init"}
 SERVING = {name for name, one in COMPOSE["services"].items() if "profiles" not in one} - ONCE
 CUT_S = 20
+URI = "mongodb://USER:PASSWORD@mongo-1.mongo.internal/?replicaSet=rs0&tls=true"
 
 WRITE = """
 import time
@@ -72,28 +73,28 @@ with MongoClient(os.environ["MONGODB_URI"]) as client:
 
 @dataclass(frozen=True)
 class Stack:
-    """A checkout of its own, where `make` is typed, and the port its Prefect is reached at."""
+    """A checkout of its own, where lines are typed, and the port its Prefect is reached at."""
 
     engine: Engine
     folder: Path
     port: int
 
-    def make(
-        self, *words: str, check: bool = True, environment: Mapping[str, str] = MappingProxyType({})
-    ) -> subprocess.CompletedProcess[str]:
-        """Type `make` as a person does whose machine has docker, with compose as its plugin."""
-        told = {
+    def enter(self, lines: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Type lines as a person does whose machine has docker, with compose as its plugin."""
+        told = self.engine.environment | {
             "PATH": f"{self.folder}/.docker:{os.environ['PATH']}",
             "DOCKER_CONFIG": f"{self.folder}/.docker",
             "COMPOSE_PROJECT_NAME": PROJECT,
             "GIT_DIR": git("rev-parse", "--absolute-git-dir").strip(),
-            **environment,
+            "BUILD": "--network=host",
         }
-        # Of a make around this one.
-        given = [f"--unset={name}" for name in ("MAKEFLAGS", "ARGS", "VERSION")]
-        given += [f"{name}={value}" for name, value in told.items()]
-        command = ("make", f"--directory={self.folder}", "BUILD=--network=host", *words)
-        return self.engine.call("env", *given, *command, stdin="", check=check)
+        return call((*BASH, lines), self.folder, told | environment, timeout_s=900)
+
+    def type(self, lines: str, **environment: str) -> str:
+        """Type lines, which must end well, and give what they print."""
+        done = self.enter(lines, **environment)
+        assert done.returncode == 0, f"{lines}: {done.stdout}{done.stderr}"[-5000:]
+        return done.stdout
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run compose, which must end well, and give what it printed."""
@@ -149,10 +150,10 @@ def stack(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> It
     (folder / ".env").write_text(f"PREFECT_PORT={prefect_port}\nLAKE_PORT={lake_port}\n")
     stack = Stack(docker_engine, folder, prefect_port)
     try:
-        stack.make("up")
+        stack.type(documented("make up"))
         yield stack
     finally:
-        stack.make("down", "ARGS=--volumes")
+        stack.type(documented("make down ARGS=--volumes"))
 
 
 def test_all_services_are_healthy(stack: Stack):
@@ -184,27 +185,28 @@ def test_a_user_may_do_what_a_run_does_and_nothing_else(stack: Stack):
 
 
 def test_a_landed_lake_is_forecast_and_migrated(stack: Stack):
-    assert "Landed" in stack.run_job("demo")
-    forecast = stack.run_job("forecast")
-    assert "COMPLETED" in forecast
-    assert "COMPLETED" in stack.run_job("migration")
-    read = ("python", "-m", "flows.forecast", "latest", "rte:32:electricity_demand")
-    assert "MW" in stack.run_job("forecast", *read)
-    assert "COMPLETED" in stack.run_job("forecast", "python", "-m", "flows.status")
+    assert "Landed" in stack.type(documented("docker compose run --rm demo"))
+    assert "COMPLETED" in stack.type(documented("docker compose run --rm forecast"))
+    assert "COMPLETED" in stack.type(documented("docker compose run --rm migration"))
+    block = find_block("docs/how-to/run-with-compose.md", "flows.forecast latest")
+    latest, status = map(stack.type, list_lines(block))
+    assert ("MW" in latest, "COMPLETED" in status) == (True, True)
 
 
 def test_up_ecs_runs_one_forecast_in_a_container_that_is_told_where_to_go(stack: Stack):
     secrets = [stack.folder / ".local/compose" / name for name in ("pipeline.env", "lake.env")]
     lines = [line for path in secrets for line in path.read_text().splitlines()]
-    lines += ["LAKE_URI=s3://lake", "S3_ENDPOINT_URL=http://lake:8333"]
     told = dict(line.split("=", maxsplit=1) for line in lines)
+    told["S3_ENDPOINT_URL"] = "http://lake:8333"
+    block = find_block("docs/how-to/run-with-compose.md", "make up-ecs")
+    block = block.replace(URI, told["MONGODB_URI"]).replace("s3://landing/raw", "s3://lake")
     before = stack.engine.run("ps", "--all", "--quiet").stdout
-    assert "COMPLETED" in stack.make("up-ecs", environment=told).stdout
+    assert "COMPLETED" in stack.type(block, **told)
     assert stack.engine.run("ps", "--all", "--quiet").stdout == before
 
 
 def test_up_ecs_without_a_database_is_refused(stack: Stack):
-    refused = stack.make("up-ecs", check=False, environment={"MONGODB_URI": ""})
+    refused = stack.enter(documented("make up-ecs"))
     assert (refused.returncode, "MONGODB_URI is not set" in refused.stderr) == (2, True)
 
 
@@ -234,8 +236,8 @@ def test_the_primary_is_cut_off_and_healed_without_loss(stack: Stack):
 
 
 def test_down_keeps_the_data_and_with_volumes_leaves_nothing(stack: Stack):
-    stack.make("down")
+    stack.type(documented("make down"))
     volumes = stack.engine.run("volume", "ls", "--quiet").stdout.split()
     assert sorted(stack.list_leftovers()) == sorted(volumes) != []
-    stack.make("down", "ARGS=--volumes")
+    stack.type(documented("make down ARGS=--volumes"))
     assert stack.list_leftovers() == []

@@ -1,12 +1,9 @@
 """Deployments on a real Prefect server; moto's server plays AWS."""
 
 import json
-import os
-import re
-import shlex
-import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import boto3
 import httpx
@@ -27,16 +24,17 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed, State
 
 from deployments.prefect.__main__ import main
-from tests.deployment.aws_cli import type_block
+from tests.deployment.aws_profile import write_profile
 from tests.fixtures.object_servers import ACCESS_KEY, REGION, SECRET_KEY
-from tests.fixtures.prefect_servers import BIN, PLACE, ROOT, running, running_server
+from tests.fixtures.prefect_servers import PLACE, running, running_server
+from tests.shell import BASH, documented, find_block, make_checkout, type_lines
 
 AWS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 QUEUE = "prefect-ecs-tasks-events"
-PAGE = (ROOT / "docs/how-to/deploy-on-ecs.md").read_text()
+MIGRATION = "s3_to_mongo_migration/s3-to-mongo-migration"
 FAMILIES = {
     "forecast_pipeline/forecast-weekly": "forecast-pipeline-ecs",
-    "s3_to_mongo_migration/s3-to-mongo-migration": "s3-to-mongo-migration-ecs",
+    MIGRATION: "s3-to-mongo-migration-ecs",
 }
 
 
@@ -53,6 +51,7 @@ class Server(NamedTuple):
     api: str
     client: SyncPrefectClient
     environment: dict[str, str]
+    checkout: Path
     told: list[str]
 
     def run(self, *words: str, **changes: str) -> Ran:
@@ -62,6 +61,10 @@ class Server(NamedTuple):
             for name, value in (self.environment | {"PWD": ""} | changes).items():
                 patch.setenv(name, value)
             return Ran(main(words), out.getvalue())
+
+    def type(self, lines: str) -> str:
+        """Type lines of a how-to in the checkout and give what they print."""
+        return type_lines(lines, self.checkout, self.environment)
 
     def read(self, name: str) -> DeploymentResponse:
         return self.client.read_deployment_by_name(name)
@@ -140,28 +143,31 @@ def server(
     place |= {"SECURITY_GROUP_IDS": group, "ALERT_WEBHOOK_URL": webhook[0]}
     hurry = {"PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S"}
     with running_server(folder, **hurry) as api:
-        own = {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "operator")}
+        checkout = make_checkout(folder / "operator")
+        own = {"PREFECT_API_URL": api, "PREFECT_HOME": str(checkout / "prefect")}
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
-            yield Server(api, client, PLACE | place | own, webhook[1])
+            yield Server(api, client, PLACE | place | own, checkout, webhook[1])
 
 
 @pytest.fixture(scope="module")
-def rounds(server: Server) -> list[Ran]:
-    """Bootstrap and deploy, twice."""
-    return [server.run(word) for _ in range(2) for word in ("bootstrap", "deploy")]
+def rounds(server: Server) -> tuple[list[Ran], str]:
+    """Bootstrap and deploy, and type it all again as the how-to says."""
+    first = [server.run(word) for word in ("bootstrap", "deploy")]
+    assert [ran.code for ran in first] == [0, 0], first
+    return first, server.type(find_block("docs/how-to/deploy-on-ecs.md", "make bootstrap"))
 
 
 @pytest.fixture
-def deployed(server: Server, rounds: list[Ran]) -> Server:
-    assert [ran.code for ran in rounds] == [0] * 4, rounds
+def deployed(server: Server, rounds: tuple[list[Ran], str]) -> Server:
+    assert "no fault" in rounds[1]
     return server
 
 
-def test_a_second_bootstrap_and_deploy_change_nothing(rounds: list[Ran]):
-    assert [ran.code for ran in rounds] == [0, 0, 0, 0], rounds
-    assert rounds[0].said.count(": created") == 8
-    assert [word for word in ("created", "updated") if word in rounds[2].said] == []
-    assert "6 deployments are as declared" in rounds[3].said
+def test_a_second_bootstrap_and_deploy_change_nothing(rounds: tuple[list[Ran], str]):
+    (bootstrapped, _), again = rounds
+    assert bootstrapped.said.count(": created") == 8
+    assert [word for word in (": created", ": updated") if word in again] == []
+    assert "6 deployments are as declared" in again
 
 
 @pytest.mark.parametrize(("month", "before", "after"), [(3, 21, 20), (10, 20, 21)])
@@ -188,10 +194,22 @@ def test_a_pool_that_is_not_there_is_refused_before_anything_is_applied(deployed
     assert deployed.read("forecast_pipeline/forecast-weekly").version == PLACE["GIT_SHA"]
 
 
-def test_the_image_of_another_day_is_deployed(deployed: Server):
-    older = "registry.example/forecast-pipeline:v20261111-0900"
-    assert deployed.run("deploy", "forecast-adhoc", IMAGE=older).code == 0
-    assert deployed.read("forecast_pipeline/forecast-adhoc").job_variables["image"] == older
+def test_the_image_of_another_day_is_deployed_and_two_are_brought_back(deployed: Server):
+    deployed.type(documented("IMAGE=${IMAGE%:*}:v20261111-0900 GIT_SHA=3f2c1ab make deploy"))
+    older = deployed.read("forecast_pipeline/forecast-adhoc")
+    assert older.job_variables["image"] == "registry.example/forecast-pipeline:v20261111-0900"
+    assert older.version == "3f2c1ab"
+    deployed.type(
+        documented(".venv/bin/python -m deployments.prefect deploy forecast-weekly forecast-adhoc")
+    )
+    images = [read_image(deployed, f"forecast_pipeline/forecast-{n}") for n in ("adhoc", "weekly")]
+    assert images == [PLACE["IMAGE"]] * 2
+    assert read_image(deployed, MIGRATION) != PLACE["IMAGE"]
+    assert deployed.run("deploy").code == 0
+
+
+def read_image(deployed: Server, name: str) -> str:
+    return deployed.read(name).job_variables["image"]
 
 
 def test_a_push_pool_is_refused_on_a_server_of_ones_own(server: Server):
@@ -249,7 +267,7 @@ def test_a_run_without_heartbeat_becomes_crashed_and_one_that_never_starts_cance
     deployed: Server,
 ):
     silent = deployed.start("forecast_pipeline/forecast-adhoc")
-    unplaced = deployed.start("s3_to_mongo_migration/s3-to-mongo-migration")
+    unplaced = deployed.start(MIGRATION)
     send_event(deployed, silent, "heartbeat", timedelta(minutes=10))
     send_event(deployed, unplaced, "Pending", timedelta(minutes=15))
     assert deployed.wait_for_state(silent, "CRASHED").message == "No heartbeat for 10 minutes."
@@ -257,10 +275,44 @@ def test_a_run_without_heartbeat_becomes_crashed_and_one_that_never_starts_cance
     assert unplaced.name in deployed.wait_until_told("a run is pending")
 
 
+def test_runs_are_watched_to_their_end(deployed: Server):
+    lines = [
+        documented(
+            ".venv/bin/prefect deployment run forecast_pipeline/forecast-adhoc "
+            "--param series='rte:*' --watch"
+        ),
+        documented(
+            ".venv/bin/prefect deployment run s3_to_mongo_migration/s3-to-mongo-migration "
+            "--param dry_run=true --watch"
+        ),
+        documented(
+            ".venv/bin/prefect deployment run s3_to_mongo_migration/s3-to-mongo-migration --watch"
+        ),
+    ]
+    known = {run.id for run in deployed.client.read_flow_runs()}
+    with ThreadPoolExecutor() as pool:
+        typed = [pool.submit(deployed.type, line) for line in lines]
+        for run in wait_for_new_runs(deployed, known, len(lines)):
+            deployed.client.set_flow_run_state(run.id, Completed(), force=True)
+        assert ["Completed" in one.result() for one in typed] == [True] * 3
+
+
+def wait_for_new_runs(deployed: Server, known: set[UUID], count: int) -> list[FlowRun]:
+    """Give so many runs that are asked for now; those of the schedule lie in the future."""
+    deadline, soon = time.monotonic() + 60, datetime.now(UTC) + timedelta(minutes=5)
+    while time.monotonic() < deadline:
+        runs = [run for run in deployed.client.read_flow_runs() if run.id not in known]
+        due = [run for run in runs if (run.expected_start_time or soon) < soon]
+        if len(due) == count:
+            return due
+        time.sleep(0.5)
+    pytest.fail(f"{due} of {count} runs were asked for")
+
+
 @pytest.fixture(scope="module")
 def started(
     server: Server,
-    rounds: list[Ran],
+    rounds: tuple[list[Ran], str],
     moto_endpoint: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, tuple[FlowRun, dict[str, Any]]]]:
@@ -268,30 +320,32 @@ def started(
 
     Gives the run of each family and what ECS then holds.
     """
-    assert rounds[1].code == 0
+    assert "no fault" in rounds[1]
     folder = tmp_path_factory.mktemp("worker")
-    command = [str(BIN / "prefect"), "worker", "start", "--pool", PLACE["ECS_WORK_POOL"]]
+    line = documented('.venv/bin/prefect worker start --pool "$ECS_WORK_POOL"')
     cloud = {"AWS_ENDPOINT_URL": moto_endpoint, "AWS_DEFAULT_REGION": REGION, **AWS}
     secret = {"MONGODB_URI": "mongodb://pipeline:hunter2@mongo-1.mongo.internal"}
     environment = server.environment | cloud | secret | {"PREFECT_HOME": str(folder)}
     runs = {family: server.start(name) for name, family in FAMILIES.items()}
     runs["forecast-backfill-ecs"] = start_as_documented(server)
-    subprocess.run([*command, "--run-once"], env=os.environ | environment, check=True, timeout=120)
+    type_lines(f"{line} --run-once", server.checkout, environment)
     started = {
         family: (run, read_task(moto_endpoint, server.wait_for_task(run)))
         for family, run in runs.items()
     }
     # Only now: a message would be given to what the worker that has ended still asked for.
     aws("sqs", moto_endpoint).create_queue(QueueName=QUEUE)
-    with running(command, folder, folder / "worker.log", **environment):
+    with running((*BASH, line), server.checkout, folder / "worker.log", **environment):
         yield started
 
 
 def start_as_documented(server: Server) -> FlowRun:
     """Start the backfill as the how-to says."""
-    (line,) = re.findall(r"^\.venv/bin/(prefect .*forecast-backfill .*)$", PAGE, re.MULTILINE)
-    subprocess.run(
-        [BIN / "prefect", *shlex.split(line)[1:]], env=os.environ | server.environment, check=True
+    server.type(
+        documented(
+            ".venv/bin/prefect deployment run forecast_backfill/forecast-backfill "
+            "--param first_on=2026-09-02 --param weeks=4"
+        )
     )
     found = server.read("forecast_backfill/forecast-backfill").id
     wanted = DeploymentFilter(id=DeploymentFilterId(any_=[found]))
@@ -331,8 +385,9 @@ def test_readers_are_rolled_back_by_the_lines_of_the_how_to(
     tmp_path: Path,
 ):
     told = {name: deployed.environment[name] for name in PLACE}
-    asked = type_block("deploy-on-ecs.md", '"rollback"', tmp_path, moto_endpoint, **told)
-    (task,) = asked["tasks"]
+    lines = find_block("docs/how-to/deploy-on-ecs.md", '"rollback"')
+    answer = type_lines(lines, tmp_path, told | write_profile(tmp_path, moto_endpoint))
+    (task,) = json.loads(answer)["tasks"]
     assert task["taskDefinitionArn"] == started["forecast-pipeline-ecs"][1]["taskDefinitionArn"]
     (container,) = task["overrides"]["containerOverrides"]
     assert container["command"] == ["python", "-m", "flows.forecast", "rollback"]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ import pytest
 from pymongo import MongoClient
 
 from tasks.common.schedule import list_issue_times
-from tests.flows.command import Ran, require_shared_data, run_long
+from tests.flows.command import require_shared_data
 from tests.flows.plain_scores import BUCKETS, PARIS, Truth, read_demand, score_plainly
+from tests.shell import BASH, call, documented, make_checkout
 
 pytestmark = pytest.mark.twelve
 
@@ -24,31 +26,26 @@ DEMAND, TEMPERATURE = "rte:32:electricity_demand", "odre:32:air_temperature_dail
 NAME = "twelve"
 FIRST, WEEKS = date(2019, 1, 9), 12
 
+Typed = tuple[CompletedProcess[str], CompletedProcess[str]]
 Stored = Mapping[tuple[str, datetime], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp(NAME)
-
-
-def run_backfill(folder: Path, uri: str, first: date, weeks: int) -> Ran:
-    """Run what the how-to shows, on the data where they stand; all output goes to `folder`."""
-    environment = {"MONGODB_URI": uri, "MONGODB_DATABASE": NAME}
-    return run_long(
-        "flows.forecast",
-        *("backfill", "--from", f"{first}", "--weeks", f"{weeks}"),
-        *("--lake", str(require_shared_data())),
-        cwd=folder,
-        timeout_s=3600,
-        environment=environment | {"OUTPUT_URI": str(folder / "output")},
-    )
+    return make_checkout(tmp_path_factory.mktemp(NAME))
 
 
 @pytest.fixture(scope="module")
-def ran(folder: Path, mongodb_uri: str) -> tuple[Ran, Ran]:
-    before = run_backfill(folder, mongodb_uri, FIRST - timedelta(weeks=1), 1)
-    return before, run_backfill(folder, mongodb_uri, FIRST, WEEKS)
+def ran(folder: Path, mongodb_uri: str) -> Typed:
+    """Type what the how-to shows, on the data where they stand; all output goes to `folder`."""
+    line = documented(
+        ".venv/bin/python -m flows.forecast backfill --from 2019-01-09 --weeks 12 "
+        "--lake s3://landing/raw"
+    ).replace("s3://landing/raw", str(require_shared_data()))
+    before = line.replace("2019-01-09 --weeks 12", "2019-01-02 --weeks 1")
+    place = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": NAME, "OUTPUT_URI": "output"}
+    one, twelve = (call((*BASH, words), folder, place, timeout_s=3600) for words in (before, line))
+    return one, twelve
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +56,9 @@ def issue_times() -> list[datetime]:
 
 
 @pytest.fixture(scope="module")
-def forecasts(ran: tuple[Ran, Ran], mongodb_uri: str) -> Stored:
+def forecasts(ran: Typed, mongodb_uri: str) -> Stored:
     """Give what MongoDB holds, by series and issue time."""
-    assert [one.code for one in ran] == [0, 0], ran[1].err
+    assert [one.returncode for one in ran] == [0, 0], ran[1].stderr
     with MongoClient(mongodb_uri, tz_aware=True) as client:
         return {(one["series_id"], one["issue_at"]): one for one in client[NAME].forecasts.find()}
 
@@ -80,9 +77,9 @@ def truths() -> dict[str, Truth]:
 
 
 @pytest.fixture(scope="module")
-def cards(folder: Path, ran: tuple[Ran, Ran], issue_times: list[datetime]) -> list[dict[str, Any]]:
+def cards(folder: Path, ran: Typed, issue_times: list[datetime]) -> list[dict[str, Any]]:
     """Give the report of every run, by issue time."""
-    assert ran[1].code == 0, ran[1].err
+    assert ran[1].returncode == 0, ran[1].stderr
     files = (folder / "output").glob("reports/forecast/*/forecast_report_*.json")
     told = [json.loads(path.read_text()) for path in files]
     told.sort(key=lambda one: one["issue_at"])
@@ -106,10 +103,10 @@ def list_expected(
                 yield series_id, bucket, judged
 
 
-def test_twelve_wednesdays_are_told_line_by_line(ran: tuple[Ran, Ran], issue_times: list[datetime]):
-    lines = [line[:20] for line in ran[1].out.splitlines() if line.startswith("2019-")]
+def test_twelve_wednesdays_are_told_line_by_line(ran: Typed, issue_times: list[datetime]):
+    lines = [line[:20] for line in ran[1].stdout.splitlines() if line.startswith("2019-")]
     assert lines == [f"{at:%Y-%m-%d} COMPLETED" for at in issue_times[1:]]
-    assert "nothing published before it can be judged" in ran[0].out
+    assert "nothing published before it can be judged" in ran[0].stdout
 
 
 def test_every_one_of_twelve_scorecards_has_figures_and_the_one_before_has_none(

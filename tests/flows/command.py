@@ -3,19 +3,18 @@
 import json
 import os
 import re
-import subprocess
+import signal
 import sys
-import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-# One a process: the first run pays for the migrations, and no two ever share the database.
-PREFECT_HOME = Path(tempfile.gettempdir()) / f"prefect-of-tests-{os.getpid()}"
+from tests.shell import BASH, ROOT, call
+
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
@@ -34,27 +33,33 @@ class Ran:
 
 def run_module(module: str, *arguments: str, cwd: Path, **environment: str) -> Ran:
     """Run `python -m module` in `cwd` with nothing configured but `environment`."""
-    return run_long(module, *arguments, cwd=cwd, timeout_s=300, environment=environment)
+    command = (sys.executable, "-m", module, *arguments)
+    return _run(command, cwd, {"PYTHONPATH": str(ROOT), **environment})
 
 
-def run_long(
-    module: str, *arguments: str, cwd: Path, timeout_s: float, environment: Mapping[str, str]
-) -> Ran:
-    kept = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
-    kept["PREFECT_HOME"] = str(PREFECT_HOME)
+def type_line(line: str, *, cwd: Path, **environment: str) -> Ran:
+    """Type a line of the documents in a checkout with nothing configured but `environment`."""
+    return _run((*BASH, line), cwd, environment)
+
+
+def _run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Ran:
     told = cwd / "report.json"
     told.unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=cwd,
-        env=kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout_s,
-    )
+    done = call(command, cwd, environment, timeout_s=600)
     report = json.loads(told.read_text()) if told.exists() else {}
     return Ran(done.returncode, done.stdout, done.stderr, report)
+
+
+def refuse(command: Callable[[], NoReturn], *words: str) -> str | int | None:
+    """Run a command line in this process, for words that it refuses, and give its exit code."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
+        patch.setattr(sys, "argv", ["command", *words])
+        with pytest.raises(SystemExit) as left:
+            command()
+    signal.signal(signal.SIGTERM, handler)
+    return left.value.code
 
 
 def read_fence(page: Path, language: str, number: int = 0) -> str:

@@ -1,5 +1,6 @@
 """Wednesdays of 2019, one after another: every score is what plain sums over stored points say."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -11,13 +12,14 @@ from prefect.states import Completed, Failed, State
 from pymongo import MongoClient
 
 from flows.backfill import conclude_weeks, forecast_backfill
-from tasks.common.schedule import list_issue_times
 from tasks.common.errors import ConfigurationError
+from tasks.common.schedule import list_issue_times
 from tests.flows.command import Ran, require_shared_data, run_module
 from tests.flows.plain_scores import BUCKETS, PARIS, Truth, read_demand, score_plainly
+from tests.shell import documented, make_checkout, type_lines
 
 SERIES = "rte:32:electricity_demand"
-WEEKS = 5
+WEEKS = 4
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,17 @@ def find_forecast(stored: Mapping[str, Any], issue_at: datetime) -> dict[str, An
     ]
     (only,) = found
     return only
+
+
+def test_the_bench_forecasts_a_wednesday_as_it_would_have_been(lake: Path, tmp_path: Path):
+    (make_checkout(tmp_path) / "demand").symlink_to(lake)
+    line = documented(
+        ".venv/bin/python -m tests.bench forecast-quality --lake demand/ --series 'rte:32:*' "
+        "--as-of-from 2019-01-09 --json"
+    )
+    told = json.loads(type_lines(line, tmp_path, {"BENCH_WEEKS": "1", "BENCH_WORKERS": "1"}))
+    assert (list(told["origins"]), told["series"]) == (["2019-01-09T21:00Z"], 1)
+    assert told["methods"]["ours"]["mape"] < 20
 
 
 def test_every_wednesday_is_a_run_and_the_last_is_the_one_readers_have(

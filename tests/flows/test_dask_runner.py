@@ -1,6 +1,5 @@
 """Fits on a real Dask cluster: a scheduler and two workers on loopback, as in the how-to."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,9 +10,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dask
 import pytest
@@ -25,7 +26,9 @@ from tasks.common.errors import ConfigurationError, TransientError
 from tasks.common.results import Forecasted, Transformed
 from tasks.forecast.cluster import describe_cluster, spread_over
 from tasks.forecast.task import forecast
-from tests.flows.command import PREFECT_HOME, ROOT
+from tests.fixtures.object_servers import find_free_ports
+from tests.flows.command import read_fence, type_line
+from tests.shell import BASH, PREFECT_HOME, ROOT, documented, inherit, make_checkout
 from tests.unit.forecast.series import (
     DEMAND,
     TEMPERATURE,
@@ -40,11 +43,12 @@ PARTS = {DEMAND: give_demand(40), TEMPERATURE: give_temperature(40)}
 
 
 @contextmanager
-def running(*words: str, log: Path) -> Generator[subprocess.Popen[bytes]]:
-    with log.open("wb") as out:
+def running(line: str, checkout: Path) -> Generator[subprocess.Popen[bytes]]:
+    with (checkout / "log").open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words],
-            cwd=ROOT,
+            (*BASH, line),
+            cwd=checkout,
+            env=inherit() | {"DASK_TEMPORARY_DIRECTORY": str(checkout)},
             stdout=out,
             stderr=out,
         )
@@ -56,21 +60,22 @@ def running(*words: str, log: Path) -> Generator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("dask")
-    told = folder / "scheduler.json"
-    scheduler = (
-        f"scheduler --host 127.0.0.1 --port 0 --dashboard-address :0 --scheduler-file {told}"
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkout(tmp_path_factory.mktemp("dask"))
+
+
+@pytest.fixture(scope="module")
+def address(checkout: Path) -> Iterator[str]:
+    (port,) = find_free_ports(1)
+    scheduler = documented(".venv/bin/python -m dask scheduler --host 127.0.0.1 --port 8786")
+    worker = documented(
+        ".venv/bin/python -m dask worker tcp://127.0.0.1:8786 --nthreads 1 --nworkers 2"
     )
-    worker = f"worker --scheduler-file {told} --nthreads 1 --nworkers 2 --local-directory {folder}"
     with (
-        running(*scheduler.split(), log=folder / "scheduler.log"),
-        running(*worker.split(), log=folder / "worker.log"),
+        running(scheduler.replace("8786", str(port)), checkout),
+        running(worker.replace("8786", str(port)), checkout),
     ):
-        deadline = time.monotonic() + 60
-        while not (told.exists() and told.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        yield json.loads(told.read_text())["address"]
+        yield f"tcp://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -110,6 +115,33 @@ def test_a_cluster_forecasts_what_one_process_does(
     assert made.fits == here.fits
     folders = client.run(tempfile.gettempdir).values()
     assert len({Path(one) for one in folders if one.endswith("/forecast")}) == 2
+
+
+@pytest.fixture
+def garden(checkout: Path) -> Path:
+    """Land thirty days of one thermometer, by the declaration of the how-to, an hour a step."""
+    declared = read_fence(ROOT / "docs/how-to/add-a-source.md", "yaml").replace("PT5M", "PT1H")
+    landed = checkout / "raw/garden/GARDEN1/hours.csv"
+    for path in (checkout / "sources/garden.yaml", landed):
+        path.parent.mkdir(parents=True)
+    (checkout / "sources/garden.yaml").write_text(declared)
+    now = datetime.now(ZoneInfo("Europe/Paris"))
+    hours = [(now - timedelta(hours=hour)) for hour in range(24 * 30, 0, -1)]
+    rows = [f"{at:%d/%m/%Y %H}:00;{50 + at.hour % 12 + at.day / 10};n/a;n/a" for at in hours]
+    landed.write_text("\n".join(["when;temp;hum;gust", *rows]))
+    return checkout
+
+
+def test_a_run_by_command_is_fitted_on_the_cluster(address: str, garden: Path):
+    line = documented(
+        "FORECAST_RUNNER=dask DASK_ADDRESS=tcp://127.0.0.1:8786 "
+        ".venv/bin/python -m flows.forecast --dry-run"
+    )
+    before = (garden / "log").read_text().count("Receive client connection")
+    line = line.replace("tcp://127.0.0.1:8786", address)
+    ran = type_line(line, cwd=garden, LAKE_URI="raw", SOURCES_DIR="sources")
+    assert (ran.code in (0, 3), "fitted" in ran.out) == (True, True), ran.err
+    assert (garden / "log").read_text().count("Receive client connection") == before + 1
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -7,7 +7,8 @@ import pytest
 from prefect import flow
 
 from tasks.extract.task import extract
-from tests.flows.command import require_shared_data, run_module
+from tests.flows.command import require_shared_data, type_line
+from tests.shell import documented, make_checkout
 
 TEMPERATURES = "temperature-quotidienne-regionale_HDF_2016-2023.csv"
 
@@ -34,9 +35,15 @@ def test_a_run_without_an_issue_time_takes_the_hour_of_its_start(lake: Path):
 
 
 def test_a_run_of_today_over_old_data_goes_to_its_end_and_says_why_it_failed(
-    lake: Path, tmp_path: Path
+    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
 ):
-    ran = run_module("flows.forecast", "--lake", str(lake), "--dry-run", cwd=tmp_path)
+    ran = type_line(
+        documented(".venv/bin/python -m flows.forecast --deadline 10"),
+        cwd=make_checkout(tmp_path),
+        LAKE_URI=str(lake),
+        MONGODB_URI=mongodb_uri,
+        MONGODB_DATABASE=database_name,
+    )
     assert ran.code == 1, ran.err
     assert ran.out.startswith("FAILED: none of 1 series could be published")
     assert "days old at the issue time" in " ".join(ran.out.split())

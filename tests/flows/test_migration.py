@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
+from flows.migration_console import migration_command
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings
 from tests.fixtures.migrating import older, write_layer, write_older
-from tests.flows.command import Ran, run_module
+from tests.flows.command import refuse, run_module, type_line
+from tests.shell import documented, find_block, list_lines, make_checkout, type_lines
+
+URI = "mongodb://USER:PASSWORD@host-1:27017,host-2:27017,host-3:27017/?replicaSet=rs0&tls=true"
 
 
 @pytest.fixture
@@ -22,41 +26,39 @@ def lake(tmp_path: Path) -> Path:
     return folder
 
 
-def run(lake: Path, tmp_path: Path, *words: str, **environment: str) -> Ran:
-    told = ("--lake", str(lake), "--json", "report.json", *words)
-    return run_module("flows.migration", *told, cwd=tmp_path, **environment)
-
-
-def test_a_migration_loads_all_and_leaves_its_report_in_the_lake(
-    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
-):
-    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
-    ran = run(lake, tmp_path, **mongo)
-    assert ran.code == 0, ran.err
-    assert "inserted 289" in ran.out
-    (archived,) = (lake / "reports/migration").glob("migration_report_*Z.json")
-    assert json.loads(archived.read_text()) == ran.report
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    return make_checkout(tmp_path)
 
 
 def test_the_plan_writes_nothing_and_what_was_loaded_verifies(
-    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
+    lake: Path, checkout: Path, mongodb_uri: str, database_name: str
 ):
-    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
-    planned = run(lake, tmp_path, "--dry-run", "--quiet", **mongo)
-    assert (planned.code, planned.err) == (0, "")
-    assert planned.out == "COMPLETED: this is the plan, nothing was written.\n"
+    block = find_block("docs/how-to/migrate-to-mongodb.md", "--verify")
+    block = block.replace(URI, mongodb_uri).replace("s3://bucket", str(lake))
+    export, plan, load, verify = list_lines(block)
+    named = {"MONGODB_DATABASE": database_name}
+    planned = type_lines(f"{export}\n{plan}", checkout, named)
+    assert planned.startswith("COMPLETED: this is the plan, nothing was written.")
     with MongoClient(mongodb_uri) as client:
         assert client[database_name]["observations"].count_documents({}) == 0
-    assert run(lake, tmp_path, **mongo).code == 0
-    assert run(lake, tmp_path, "--verify", **mongo).code == 0
+    done = type_lines("\n".join((export, load, verify)), checkout, named)
+    assert (done.count("COMPLETED"), "inserted 289" in done) == (2, True)
 
 
-def test_a_refused_object_is_told_by_the_exit_code(
-    lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
+def test_a_refused_object_is_told_by_the_exit_code_and_a_rejected_row_is_replayed(
+    lake: Path, checkout: Path, mongodb_uri: str, database_name: str
 ):
-    write_older(open_store(str(lake), Settings()), [{"a": 1}], "2026/02/18/other.json")
-    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
-    assert run(lake, tmp_path, **mongo).code == 3
+    store = open_store(str(lake), Settings())
+    write_older(store, [{"a": 1}], "2026/02/18/other.json")
+    write_older(store, [older("GOOD"), older("BAD", pressure=None)], "2026/02/18/odd.json")
+    place = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name, "LAKE_URI": str(lake)}
+    line = documented(".venv/bin/python -m flows.migration --all")
+    loaded = type_line(line, cwd=checkout, **place)
+    assert (loaded.code, "inserted 290" in loaded.out) == (3, True)
+    line = documented(".venv/bin/python -m flows.migration --replay-quarantine")
+    replayed = type_line(line, cwd=checkout, **place)
+    assert (replayed.code, "100.00 % of the records were rejected" in replayed.out) == (3, True)
 
 
 def test_a_run_that_breaks_off_leaves_its_report_all_the_same(
@@ -65,11 +67,14 @@ def test_a_run_that_breaks_off_leaves_its_report_all_the_same(
     with MongoClient(mongodb_uri) as client:
         rule = {"station.network": {"$ne": "wu"}}
         client[database_name].create_collection("observations", validator=rule)
-    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
-    ran = run(lake, tmp_path, **mongo)
+    place = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
+    words = ("--lake", str(lake), "--json", "report.json", "--quiet")
+    ran = run_module("flows.migration", *words, cwd=tmp_path, **place)
+    assert "".join(ran.out.split()) == "".join(ran.report["verdict"].split())
     assert (ran.code, ran.report["state"], ran.report["fates"]) == (1, "FAILED", {"left": 2})
     assert "MongoDB refused" in ran.report["verdict"]
-    assert len(list((lake / "reports/migration").iterdir())) == 1
+    (archived,) = (lake / "reports/migration").glob("migration_report_*Z.json")
+    assert json.loads(archived.read_text()) == ran.report
 
 
 @pytest.mark.parametrize(
@@ -83,9 +88,10 @@ def test_a_run_that_breaks_off_leaves_its_report_all_the_same(
     ],
 )
 def test_words_that_cannot_be_carried_out_are_refused(
-    lake: Path, tmp_path: Path, words: tuple[str, ...]
+    lake: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
-    assert run(lake, tmp_path, *words, MONGODB_URI="mongodb://127.0.0.1:9/").code == 2
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/")
+    assert refuse(migration_command, "--lake", str(lake), *words) == 2
 
 
 def test_a_report_without_a_place_in_the_lake_is_told_all_the_same(
@@ -93,8 +99,9 @@ def test_a_report_without_a_place_in_the_lake_is_told_all_the_same(
 ):
     (lake / "reports").mkdir()
     (lake / "reports/migration").write_text("a file where the folder of the reports should be")
-    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
-    ran = run(lake, tmp_path, **mongo)
+    place = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
+    words = ("--lake", str(lake), "--json", "report.json")
+    ran = run_module("flows.migration", *words, cwd=tmp_path, **place)
     assert (ran.code, ran.report["fates"], ran.report["state"]) == (1, {"loaded": 2}, "FAILED")
     assert "this report has no archive: Cannot write" in ran.report["verdict"]
     assert "FAILED: this report has no archive" in ran.out
@@ -104,8 +111,9 @@ def test_nothing_is_loaded_where_no_report_could_be_left(
     lake: Path, tmp_path: Path, mongodb_uri: str, database_name: str
 ):
     (lake / "reports").write_text("a file where the folder should be")
-    mongo = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
-    ran = run(lake, tmp_path, **mongo)
+    place = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name}
+    words = ("--lake", str(lake), "--json", "report.json")
+    ran = run_module("flows.migration", *words, cwd=tmp_path, **place)
     assert (ran.code, ran.report["fates"]) == (1, {"left": 2})
     with MongoClient(mongodb_uri) as client:
         assert client[database_name]["observations"].count_documents({}) == 0

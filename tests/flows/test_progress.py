@@ -19,7 +19,7 @@ from flows import progress
 from flows.progress import watched
 from tasks.forecast.task import listener
 from tasks.forecast.work import How
-from tests.flows.command import ROOT
+from tests.shell import ROOT
 
 STEPS = logging.getLogger("prefect.task_runs")
 MADE: Counter[How] = Counter({"fitted": 300, "recalled": 20})

@@ -1,9 +1,7 @@
 """Reading as a person does, by command, on a real server: data on stdout, remarks on stderr."""
 
-import io
 import json
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +20,8 @@ from tasks.common.results import Forecasted
 from tasks.common.settings import Settings
 from tasks.upsert.pointer import read_pointer
 from tasks.upsert.run import write_run
-from tests.flows.command import ROOT, run_module
+from tests.flows.command import Ran, run_module, type_line
+from tests.shell import ROOT, documented, make_checkout
 from tests.unit.upsert.frames import AS_OF, DEMAND, WIND, forecasted, processed, transformed
 
 WEEK = timedelta(days=7)
@@ -41,19 +40,27 @@ class Told:
 
 
 Ask = Callable[..., Told]
+Type = Callable[[str], Ran]
 
 
 @pytest.fixture
-def configured(mongo_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def configured(
+    mongo_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> dict[str, str]:
     """Configure the database of this test, and nothing else."""
     assert mongo_settings.mongodb_uri is not None
+    place = {
+        "MONGODB_URI": mongo_settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DATABASE": mongo_settings.mongodb_database,
+    }
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MONGODB_URI", mongo_settings.mongodb_uri.get_secret_value())
-    monkeypatch.setenv("MONGODB_DATABASE", mongo_settings.mongodb_database)
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    return place
 
 
 @pytest.fixture
-def ask(configured: None, capfdbinary: pytest.CaptureFixture[bytes]) -> Ask:  # noqa: ARG001 - order
+def ask(configured: object, capfdbinary: pytest.CaptureFixture[bytes]) -> Ask:  # noqa: ARG001 - order
     """Run a command of `python -m flows.forecast`."""
 
     def run(*words: str) -> Told:
@@ -63,6 +70,13 @@ def ask(configured: None, capfdbinary: pytest.CaptureFixture[bytes]) -> Ask:  # 
         return Told(code, captured.out, captured.err.decode())
 
     return run
+
+
+@pytest.fixture
+def typed(configured: dict[str, str], tmp_path: Path) -> Type:
+    """Type a line of the documents in a checkout."""
+    make_checkout(tmp_path)
+    return lambda line: type_line(line, cwd=tmp_path, **configured)
 
 
 def publish(db: Database[Document], forecast: Forecasted) -> str:
@@ -93,24 +107,33 @@ def test_a_table_shows_local_time_and_utc_in_100_columns(
     assert max(map(len, told.text.splitlines())) <= 100
 
 
-def test_the_run_is_the_one_of_the_pointer(mongo_database: Database[Document], ask: Ask):
+def test_the_run_is_the_one_of_the_pointer(mongo_database: Database[Document], typed: Type):
     publish(mongo_database, forecasted(demand=5000.0))
     later = publish(mongo_database, forecasted(as_of=AS_OF + WEEK))
     publish(mongo_database, replace(forecasted(as_of=AS_OF + 2 * WEEK), pattern="rte:*"))
-    told = json.loads(ask("latest", DEMAND, "--format", "json").out)
+    line = documented(
+        ".venv/bin/python -m flows.forecast latest rte:32:electricity_demand --format json"
+    )
+    told = json.loads(typed(line).out)
     assert told["run_id"] == later
     assert told["series"][0]["value"][0] == 6000.0
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_files_hold_every_point_and_nothing_else(
-    mongo_database: Database[Document], ask: Ask, form: str
+    mongo_database: Database[Document], typed: Type, tmp_path: Path
 ):
     run_id = publish(mongo_database, forecasted())
-    read = {"csv": pl.read_csv, "parquet": pl.read_parquet}[form]
-    frame = read(io.BytesIO(ask("latest", "*", "--format", form).out))
-    assert frame.shape == (24, 13)
-    assert set(frame["run_id"]) == {run_id}
+    one = documented(
+        ".venv/bin/python -m flows.forecast latest 'rte:*' --format csv --output demand.csv"
+    )
+    all_ = documented(
+        ".venv/bin/python -m flows.forecast latest '*' --format parquet --output forecasts.parquet"
+    )
+    told = [typed(line) for line in (one, all_)]
+    assert [(ran.code, ran.out) for ran in told] == [(0, ""), (3, "")]  # one series is withheld
+    demand = pl.read_csv(tmp_path / "demand.csv")
+    for frame in (demand, pl.read_parquet(tmp_path / "forecasts.parquet")):
+        assert (frame.shape, set(frame["run_id"])) == ((24, 13), {run_id})
 
 
 def test_instants_in_csv_are_iso_and_utc(mongo_database: Database[Document], ask: Ask):
@@ -119,19 +142,18 @@ def test_instants_in_csv_are_iso_and_utc(mongo_database: Database[Document], ask
     assert row.startswith(f"{DEMAND},2019-11-06T21:00:00Z,6000.0,5900.0,6100.0,5800.0,6200.0,,MW")
 
 
-@pytest.mark.usefixtures("configured")
-def test_a_full_disk_is_told_in_one_line(mongo_database: Database[Document], tmp_path: Path):
+def test_a_full_disk_is_told_in_one_line(
+    mongo_database: Database[Document], configured: dict[str, str], tmp_path: Path
+):
     publish(mongo_database, forecasted())
     words = ("latest", DEMAND, "--format", "csv", "--output", "/dev/full")
-    told = run_module("flows.forecast", *words, cwd=tmp_path, MONGODB_URI=os.environ["MONGODB_URI"])
+    told = run_module("flows.forecast", *words, cwd=tmp_path, **configured)
     assert (told.code, told.out) == (1, "")
     assert told.err == "OSError: [Errno 28] No space left on device\n"
 
 
-def test_output_goes_to_a_file(mongo_database: Database[Document], ask: Ask, tmp_path: Path):
+def test_a_file_without_a_folder_is_refused(mongo_database: Database[Document], ask: Ask):
     publish(mongo_database, forecasted())
-    assert ask("latest", DEMAND, "--format", "parquet", "--output", "demand.parquet").out == b""
-    assert pl.read_parquet(tmp_path / "demand.parquet").height == 24
     with pytest.raises(ConfigurationError, match="no folder"):
         ask("latest", DEMAND, "--output", "no/such/file")
 
@@ -204,19 +226,23 @@ def test_what_readers_were_given_at_an_instant_is_remembered(
 
 
 def test_a_week_that_was_computed_afterwards_is_read_by_its_issue_time(
-    mongo_database: Database[Document], ask: Ask
+    mongo_database: Database[Document], ask: Ask, typed: Type
 ):
     first = publish(mongo_database, forecasted())
     publish(mongo_database, forecasted(as_of=AS_OF + WEEK))
-    told = ask("latest", DEMAND, "--as-of", "2019-11-08T00:00+01:00", "--format", "json")
-    assert json.loads(told.out)["run_id"] == first
+    line = documented(
+        ".venv/bin/python -m flows.forecast latest rte:32:electricity_demand "
+        "--as-of 2019-11-08T09:00+01:00"
+    )
+    told = typed(line)
+    assert told.out.startswith(f"Run {first} ")
     assert "readers were given nothing" in told.err
     with pytest.raises(TerminalError, match="No run was published or issued by 2019-11-01"):
         ask("latest", DEMAND, "--as-of", "2019-11-01T00:00+01:00")
 
 
 def test_an_explanation_tells_where_the_numbers_come_from(
-    mongo_database: Database[Document], ask: Ask
+    mongo_database: Database[Document], ask: Ask, typed: Type
 ):
     run_id = publish(mongo_database, explained(forecasted()))
     told = json.loads(ask("explain", DEMAND, "--format", "json").out)
@@ -226,7 +252,8 @@ def test_an_explanation_tells_where_the_numbers_come_from(
         "name": "prophet", "mae": 120.0, "weight": 0.7, "seconds": 1.5, "failure": None,
     }  # fmt: skip
     assert {"prophet", "polars"} <= set(told["made by"]["versions"])
-    text = ask("explain", DEMAND).text
+    line = documented(".venv/bin/python -m flows.forecast explain rte:32:electricity_demand")
+    text = typed(line).out
     assert "no history of 364 days" in text
     assert max(map(len, text.splitlines())) <= 100
 
@@ -241,7 +268,7 @@ def test_a_value_is_the_sum_of_prophets_terms(mongo_database: Database[Document]
 
 
 def test_a_value_is_what_its_members_say_by_their_weights(
-    mongo_database: Database[Document], ask: Ask
+    mongo_database: Database[Document], ask: Ask, typed: Type
 ):
     publish(mongo_database, explained(forecasted()))
     words = ("explain", DEMAND, "--at", "2019-11-07T01:30+01:00")
@@ -250,7 +277,12 @@ def test_a_value_is_what_its_members_say_by_their_weights(
         *(("prophet", 5000.0, 0.7), ("lags", 5500.0, 0.3), ("naive_364d", None, 0.0))
     ]
     assert told["value"]["combined"] == pytest.approx(0.7 * 5000 + 0.3 * 5500)
-    assert re.search(r"lags +value 5,500, mae 120, weight 0.3", ask(*words).text)
+    line = documented(
+        ".venv/bin/python -m flows.forecast explain rte:32:electricity_demand "
+        "--at 2019-11-08T09:00+01:00"
+    )
+    text = typed(line.replace("2019-11-08T09:00", "2019-11-07T01:30")).out
+    assert re.search(r"lags +value 5,500, mae 120, weight 0.3", text)
 
 
 def test_directions_are_combined_through_north(mongo_database: Database[Document], ask: Ask):
@@ -290,14 +322,17 @@ def test_what_cannot_be_explained_is_told(
 
 
 def test_a_rollback_says_what_it_did_and_what_readers_see(
-    mongo_database: Database[Document], ask: Ask
+    mongo_database: Database[Document], ask: Ask, typed: Type
 ):
     first = publish(mongo_database, forecasted())
     second = publish(mongo_database, forecasted(as_of=AS_OF + WEEK))
-    said = ask("rollback").text
+    said = typed(documented(".venv/bin/python -m flows.forecast rollback")).out
     assert f"Rolled back: readers are given run {first}, issued Wed 2019-11-06 22:00" in said
     assert f"`rollback --to {second}` gives it to readers again" in said
     assert ask("rollback", "--to", first).text.startswith("Nothing was done")
+    line = documented(".venv/bin/python -m flows.forecast rollback --to 2019-W45-2342a2eb-aa3a8f87")
+    again = typed(line.replace("2019-W45-2342a2eb-aa3a8f87", second)).out
+    assert f"readers are given run {second}" in again
 
 
 def test_the_name_of_a_run_gives_a_terminal_no_orders(mongo_database: Database[Document], ask: Ask):

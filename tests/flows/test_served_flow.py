@@ -9,7 +9,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.fixtures.prefect_servers import BIN, running, running_server
+from tests.fixtures.prefect_servers import running, running_server
+from tests.shell import BASH, find_block, make_checkout
 
 
 @pytest.fixture
@@ -40,9 +41,10 @@ async def run_deployment(parameters: dict[str, object], log: Path) -> FlowRun:
 
 def test_a_run_from_the_ui_carries_the_verdict_as_its_state(api: str, tmp_path: Path):
     log = tmp_path / "serve.log"
-    command = [str(BIN / "python"), "-m", "flows.forecast", "serve"]
+    lines = find_block("docs/how-to/run-from-the-ui.md", "make serve")
+    command = (*BASH, lines.replace("http://127.0.0.1:4200/api", api))
     with (
-        running(command, tmp_path, log, PREFECT_API_URL=api),
+        running(command, make_checkout(tmp_path), log),
         temporary_settings({PREFECT_API_URL: api}),
     ):
         run = asyncio.run(run_deployment({"series": "rte:*"}, log))

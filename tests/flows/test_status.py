@@ -19,14 +19,14 @@ from pymongo.database import Database
 
 from flows.forecast import WEEKLY
 from flows.status import app
-from tasks.common.schedule import ISSUED, WEEKDAY, find_due
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted
+from tasks.common.schedule import ISSUED, WEEKDAY, find_due
 from tasks.common.settings import Settings
 from tasks.upsert.ledger import enter
 from tasks.upsert.rollback import roll_back
 from tasks.upsert.run import write_run
-from tests.flows.command import ROOT
+from tests.shell import ROOT, documented, make_checkout, type_lines
 from tests.unit.upsert.frames import WIND, forecasted, processed, transformed
 
 DUE = find_due(datetime.now(UTC)).astimezone(UTC)
@@ -47,19 +47,27 @@ Ask = Callable[..., Told]
 
 
 @pytest.fixture
-def ask(
-    mongo_settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> Ask:
-    """Run `python -m flows.status` on the database of this test and an empty lake."""
+def place(
+    mongo_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> dict[str, str]:
+    """Configure the database of this test and an empty lake."""
     assert mongo_settings.mongodb_uri is not None
     (tmp_path / "lake").mkdir()
+    place = {
+        "LAKE_URI": "lake",
+        "MONGODB_URI": mongo_settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DATABASE": mongo_settings.mongodb_database,
+    }
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAKE_URI", "lake")
-    monkeypatch.setenv("MONGODB_URI", mongo_settings.mongodb_uri.get_secret_value())
-    monkeypatch.setenv("MONGODB_DATABASE", mongo_settings.mongodb_database)
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    return place
+
+
+@pytest.fixture
+def ask(place: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run `python -m flows.status` there."""
+    assert place
 
     def run(*words: str) -> Told:
         code = app(words, exit_on_error=False, result_action="return_value")
@@ -76,14 +84,15 @@ def publish(db: Database[Document], forecast: Forecasted, *, verdict: str = "COM
     return run_id
 
 
-def test_a_run_of_this_week_is_fine(mongo_database: Database[Document], ask: Ask):
+def test_a_run_of_this_week_is_fine(
+    mongo_database: Database[Document], place: dict[str, str], tmp_path: Path
+):
     run_id = publish(mongo_database, forecasted(as_of=DUE))
-    told = ask()
-    assert (told.code, told.text.split("\n")[0]) == (
-        0,
-        "FINE: readers see the forecast they should see.",
-    )
-    assert run_id in told.text
+    plain = documented(".venv/bin/python -m flows.status")
+    strict = documented(".venv/bin/python -m flows.status --grace-hours 3 --timeout 5")
+    told = type_lines(f"{plain}\n{strict}", make_checkout(tmp_path), place)
+    assert told.count("FINE: readers see the forecast they should see.\n") == 2
+    assert told.count(f"run run_id                {run_id}\n") == 2
 
 
 def test_json_is_one_line_for_machines(mongo_database: Database[Document], ask: Ask):

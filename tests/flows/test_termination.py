@@ -15,7 +15,8 @@ from pymongo import MongoClient
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings
 from tests.fixtures.migrating import older, write_older
-from tests.flows.command import PREFECT_HOME, ROOT, run_module
+from tests.flows.command import type_line
+from tests.shell import PREFECT_HOME, ROOT, documented, make_checkout
 
 
 def is_open(port: str) -> bool:
@@ -78,4 +79,6 @@ def test_a_migration_that_is_terminated_leaves_its_report_and_is_taken_up_again(
     told = json.loads(archived.read_text())
     assert (told["state"], sum(told["fates"].values())) == ("FAILED", 150)
     assert 64 <= told["fates"]["loaded"] < 150
-    assert run_module("flows.migration", *words, cwd=tmp_path, **place).code == 0
+    line = documented(".venv/bin/python -m flows.migration")
+    again = type_line(line, cwd=make_checkout(tmp_path), LAKE_URI=str(tmp_path), **place)
+    assert again.code == 0, again.err
