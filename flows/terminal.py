@@ -25,6 +25,7 @@ from prefect.settings import (
 from prefect.states import State
 from pydantic_core import to_json
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from flows.progress import logs_json, stderr, watched
 from tasks.common.accounts import EXIT_CODES
@@ -112,7 +113,9 @@ def show_outcome(
     if not isinstance(told, document):
         return explain(outcome)
     to_stdout = json == Path("-")
-    (stderr if to_stdout else _stdout).print(render(told))
+    shown = render(told)
+    # A verdict alone is one line however long it is: what reads it may be a program.
+    (stderr if to_stdout else _stdout).print(shown, soft_wrap=isinstance(shown, Text))
     is_long = isinstance(told, MigrationReport)
     pieces = encode_migration(told) if is_long else (to_json(told, indent=1),)
     if json is not None:
