@@ -15,7 +15,9 @@ from tasks.transform.records import BROKEN, Record, read_records
 
 MIB = 1 << 20
 VALUES = st.recursive(
-    st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    st.none() | st.integers() | st.text(max_size=9),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=9), x, max_size=3),
+    max_leaves=5,
 )
 
 
