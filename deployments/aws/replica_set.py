@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import NotPrimaryError, OperationFailure
 from pymongo.uri_parser import parse_uri
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -89,7 +89,7 @@ def _point(settings: Settings, uri: str) -> Settings:
 
 
 def _begin_set(client: Client, host: str) -> None:
-    """Initiate a set of this member alone, unless it is in one; wait until it has a primary."""
+    """Initiate a set of this member alone, unless it is in one; wait for a primary that writes."""
     try:
         client.admin.command("replSetGetStatus")
     except OperationFailure as error:
@@ -98,13 +98,17 @@ def _begin_set(client: Client, host: str) -> None:
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
         elif error.code != _UNAUTHORIZED:  # users stand: the set does too
             raise
-    while "primary" not in client.admin.command("hello"):
+    # A member names itself the primary a moment before it takes writes.
+    while (told := client.admin.command("hello")).get("primary") in {None, told.get("me")}:
+        if told["isWritablePrimary"]:
+            return
         time.sleep(0.5)
 
 
 def _make_administrator(client: Client, password: str) -> None:
     """Make the first user through the localhost exception, which ends with it."""
-    with suppress(OperationFailure):  # it stands: the exception is over, or this is no primary
+    # It stands: the exception is over, or this is no primary.
+    with suppress(OperationFailure, NotPrimaryError):
         client.admin.command(
             "createUser", "admin", pwd=password, roles=list_roles("admin", "admin")
         )
