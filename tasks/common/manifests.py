@@ -3,15 +3,23 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from polars.exceptions import PolarsError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from tasks.common.contracts import MANIFESTS
 from tasks.common.errors import TerminalError
 from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ObjectOutcome, ProcessedFile
+
+STATIONS: Final = pl.Schema(
+    dict.fromkeys(["station_id", "network", "name"], pl.String)
+    | dict.fromkeys(["latitude", "longitude", "elevation_m"], pl.Float64)
+    | {"licence": pl.String}
+)
+"""One row per station; null where unknown."""
 
 
 class Manifest(BaseModel):
@@ -37,6 +45,15 @@ class Manifest(BaseModel):
     stations: tuple[dict[str, str | float | None], ...]
     quarantine_key: str | None
     versions: dict[str, str]
+
+    @field_validator("stations")
+    @classmethod
+    def _check_stations(cls, rows: tuple[dict[str, object], ...]) -> tuple[dict[str, object], ...]:
+        try:
+            pl.DataFrame(rows, schema=STATIONS)
+        except (PolarsError, TypeError) as error:
+            raise ValueError(str(error).partition("\n")[0]) from None
+        return rows
 
     def encode(self) -> bytes:
         """Give the manifest as JSON, without what only later manifests can say of its files."""

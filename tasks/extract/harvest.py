@@ -18,6 +18,7 @@ import polars as pl
 
 from tasks.common.contracts import QUARANTINE
 from tasks.common.errors import ConfigurationError, CorruptObjectError, TerminalError
+from tasks.common.manifests import STATIONS
 from tasks.common.objects import ObjectRef, open_store, resolve_output
 from tasks.common.results import Extracted, ObjectOutcome, Part
 from tasks.common.settings import Settings, redact_uri
@@ -25,7 +26,7 @@ from tasks.extract.blocks import Limits
 from tasks.extract.catalogue import give_facts, load_sources
 from tasks.extract.content import read_batches
 from tasks.extract.declaration import Source
-from tasks.extract.identity import STATIONS, Origin, list_stations
+from tasks.extract.identity import Origin, list_stations
 from tasks.extract.landing import Landing, read_known, settle, survey
 from tasks.extract.readings import ObjectReadings, is_disk_full, read_object, refuse_object
 

@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 
 from tasks.common.contracts import INSTANT, QUARANTINE
+from tasks.common.manifests import STATIONS
 from tasks.extract.blocks import RefusedError, Reject
 from tasks.extract.cells import map_column
 from tasks.extract.columns import contains, fold, is_same
@@ -22,13 +23,6 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 """Epochs from here on are milliseconds (1973), below it seconds (up to the year 5138)."""
 
 _ROLES: Final = ("@station", "@maturity", "@generation", "@extracted_at")
-
-STATIONS: Final = pl.Schema(
-    dict.fromkeys(["station_id", "network", "name"], pl.String)
-    | dict.fromkeys(["latitude", "longitude", "elevation_m"], pl.Float64)
-    | {"licence": pl.String}
-)
-"""One row per station; null where unknown."""
 
 
 @dataclass(frozen=True)

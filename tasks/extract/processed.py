@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from tasks.common.errors import ConfigurationError, TerminalError
-from tasks.common.manifests import list_files, list_stations, sift_manifests
+from tasks.common.manifests import STATIONS, list_files, list_stations, sift_manifests
 from tasks.common.migration import Fetched, Item, Plan, Selection
 from tasks.common.objects import ObjectRef, ObjectStore
 from tasks.common.results import ProcessedFile
 from tasks.extract.harvest import make_scratch
-from tasks.extract.identity import STATIONS
 
 PROCESSED: Final = "processed/"
 _REJECTED: Final = "quarantine/migration/"

@@ -11,12 +11,12 @@ from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
 from tasks.common.errors import is_worth_retrying
+from tasks.common.manifests import STATIONS
 from tasks.common.migration import Fetched, Item, Mode, Plan, Selection
 from tasks.common.objects import open_store, resolve_output
 from tasks.common.results import Extracted
 from tasks.common.settings import load_settings
 from tasks.extract.harvest import harvest_lake
-from tasks.extract.identity import STATIONS
 from tasks.extract.processed import (
     PROCESSED,
     fetch_items,

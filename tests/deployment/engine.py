@@ -17,7 +17,8 @@ from typing import NoReturn
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.shell import ROOT
+
 DOCKER = (
     "/usr/bin/docker"  # docker.io's; another one earlier on PATH may know neither BuildKit nor us
 )

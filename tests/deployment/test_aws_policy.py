@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from tests.deployment.aws_set import require
+from tests.shell import ROOT
 
 pytestmark = pytest.mark.aws
 
-ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "deployments/aws"
 LOCK = SOURCE / "checkov.lock"
 HOME = ROOT / ".local/checkov"

@@ -2,28 +2,20 @@
 
 import json
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pymongo.database import Database
 
 from tasks.common.migration import Selection
 from tasks.common.mongo import Document
-from tasks.common.objects import ObjectStore, open_store
-from tasks.common.settings import Settings
-from tests.fixtures.migrating import migrate, older, write_layer, write_older
+from tasks.common.objects import ObjectStore
+from tests.fixtures.migrating import CLEAN, migrate, write_layer, write_older
 
-CLEAN = [older(timestamp=f"2024-10-05T12:{minute:02d}:00") for minute in range(4)]
-
-
-@pytest.fixture
-def lake() -> ObjectStore:
-    return open_store(f"memory://{uuid4().hex}", Settings())
-
-
-@pytest.fixture
-def db(mongo_database: Database[Document]) -> Database[Document]:
-    return mongo_database
+NO_LATITUDE = (
+    b'{"manifest_id": "a", "as_of": "2026-11-18T21:00:00Z", "inputs": [], "files": [], '
+    b'"stations": [{"station_id": "wu:A", "latitude": "north"}], "quarantine_key": null, '
+    b'"versions": {}}'
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +25,7 @@ def db(mongo_database: Database[Document]) -> Database[Document]:
         pytest.param(b'{"manifest_id": "cut", "seq', "cannot be read at the document", id="cut"),
         pytest.param(b'{"schema_version": 2}', "cannot be read at schema_version", id="foreign"),
         pytest.param(b'{"a": "\xff"}', "cannot be read at the document", id="no text"),
+        pytest.param(NO_LATITUDE, "cannot be read at stations", id="a latitude that is no number"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_refused_and_stops_no_other_object(
