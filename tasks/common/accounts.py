@@ -5,7 +5,7 @@ code.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import datetime
 from functools import wraps
 from operator import add
@@ -111,6 +111,10 @@ class WriteCounts:
     def __add__(self, other: "WriteCounts") -> "WriteCounts":
         """Add field by field."""
         return WriteCounts(*map(add, astuple(self), astuple(other)))
+
+    def __str__(self) -> str:
+        """Tell what there is: `received 46, inserted 46`."""
+        return ", ".join(f"{name} {n:,}" for name, n in asdict(self).items() if n) or "nothing"
 
     def check(self, where: str) -> "WriteCounts":
         """Return itself when it closes.

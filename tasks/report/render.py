@@ -173,11 +173,12 @@ def _describe_place(report: RunReport) -> str:
 
 
 def describe_counts(counts: Collection) -> str:
-    """Tell what changed; if nothing did, how much is the same."""
+    """Tell what changed; if nothing did, how much is the same, if anything is."""
     told = {"new": counts.inserted, "changed": counts.modified, "older": counts.duplicate}
     told |= {"refused": counts.rejected}
     changed = [f"{number:,} {word}" for word, number in told.items() if number]
-    return " ".join(changed) or f"{counts.unchanged:,} unchanged"
+    same = f"{counts.unchanged:,} unchanged" if counts.unchanged else "none"
+    return " ".join(changed) or same
 
 
 def _percent(share: float | None) -> str:

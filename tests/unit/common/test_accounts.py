@@ -42,6 +42,11 @@ def test_write_counts_that_do_not_close_are_refused():
         (closed + WriteCounts(received=1)).check("forecasts")
 
 
+def test_counts_are_told_without_what_did_not_happen():
+    assert str(WriteCounts(received=1200, inserted=1200)) == "received 1,200, inserted 1,200"
+    assert str(WriteCounts()) == "nothing"
+
+
 def test_a_clean_run_is_completed():
     assert judge_run(CLEAN, (outcome("model"),), Settings()).state == "COMPLETED"
 
