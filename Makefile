@@ -43,10 +43,10 @@ serve: .venv/runtime.stamp | $(PREFECT_HOME) ## Serve the flow to a Prefect serv
 
 test: .venv/dev.stamp | $(PREFECT_HOME) ## Check and test everything, on real servers
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 3 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-faults: .venv/dev.stamp | $(PREFECT_HOME) ## Of the tests, only those that kill, cut, fill and corrupt
-	@$(BIN)/python -m pytest -n 3 --dist loadscope -k "faults or termination or bad_input" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -k "faults or termination or bad_input" $(ARGS)
 
 check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/ruff format --check --quiet .
