@@ -41,12 +41,19 @@ run: .venv/runtime.stamp | $(PREFECT_HOME) ## Run the pipeline once; with nothin
 serve: .venv/runtime.stamp | $(PREFECT_HOME) ## Serve the flow to a Prefect server (set PREFECT_API_URL)
 	@$(BIN)/python -m flows.forecast serve
 
+# What servers and killed runs leave behind goes with the folder; after a failure it stays.
+define run_tests
+@TMPDIR=$$(mktemp -d) && export TMPDIR \
+  && $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(1) $(ARGS) \
+  && rm -rf "$$TMPDIR"
+endef
+
 test: .venv/dev.stamp | $(PREFECT_HOME) ## Check and test everything, on real servers
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(call run_tests)
 
 test-faults: .venv/dev.stamp | $(PREFECT_HOME) ## Of the tests, only those that kill, cut, fill and corrupt
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -k "faults or termination or bad_input" $(ARGS)
+	$(call run_tests,-k "faults or termination or bad_input")
 
 check: .venv/dev.stamp ## Format, lint, types, laws of import
 	@$(BIN)/ruff format --check --quiet .

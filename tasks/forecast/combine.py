@@ -31,7 +31,7 @@ class Judgement:
             window's weights come from the other windows.
         mae: mean absolute error of what is published; `combined_mae` of the combination.
         maes: mean absolute error of every member that was compared, all over the same points.
-        weights: in the combination, by member, from all windows; their sum is 1.
+        weights: in what is published, by member, from all windows; their sum is 1.
     """
 
     published: str
@@ -87,7 +87,12 @@ def combine(forecasts: Forecasts, weights: Mapping[str, float]) -> Values:
 
 
 def judge_backtest(
-    forecasts: Forecasts, truth: Values, naives: frozenset[str], *, average: Average = combine
+    forecasts: Forecasts,
+    truth: Values,
+    naives: frozenset[str],
+    *,
+    weighed: frozenset[str],
+    average: Average = combine,
 ) -> Judgement | None:
     """Choose what to publish: the combination only when it beat the better naive.
 
@@ -95,7 +100,14 @@ def judge_backtest(
     and two windows: one fits its weights, the other judges them. One that loses is given to the
     naive by eighths until it wins, before it is given up: half a naive is a better guess than a
     whole one (on weather a week ahead a MASE of 1.07 beside 1.17). None when no naive has a known
-    error. `average` makes one error of many, as it will make one forecast.
+    error.
+
+    Args:
+        forecasts: of every member.
+        truth: windows x targets, NaN unknown.
+        naives: the members to beat.
+        weighed: the members a combination is made of, beside what is given to the naive.
+        average: makes one error of many, as it will make one forecast.
     """
     errors = compare_members(forecasts, truth, naives)
     maes = {name: _measure_mae(member) for name, member in errors.items()}
@@ -106,29 +118,26 @@ def judge_backtest(
     told = Judgement(naive, naive, errors[naive], naive_mae, naive_mae, None, maes, {naive: 1.0})
     if np.isfinite(errors[naive]).any(axis=1).sum() < 2 or set(errors) <= naives:
         return told
+    pool = {name: member for name, member in errors.items() if name in weighed}
+    weights, windows = weigh_members(pool), range(len(errors[naive]))
+    # Each window is combined by weights that it had no part in.
+    others = [weigh_members({n: np.delete(e, w, axis=0) for n, e in pool.items()}) for w in windows]
+    parts = [{name: member[w] for name, member in errors.items()} for w in windows]
     for share in NAIVE_SHARES:
-        combined = _combine_windows(errors, naive=naive, share=share, average=average)
+        leant = (_lean(by, naive, share) for by in others)
+        combined = np.stack([average(*both) for both in zip(parts, leant, strict=True)])
         mae = _measure_mae(combined)
         told = replace(told, combined_mae=told.combined_mae or mae)
         if mae < naive_mae:
-            weights = _lean(weigh_members(errors), naive, share)
-            return Judgement("combination", naive, combined, mae, naive_mae, mae, maes, weights)
+            ours = _lean(weights, naive, share)
+            return Judgement("combination", naive, combined, mae, naive_mae, mae, maes, ours)
     return told
-
-
-def _combine_windows(errors: Forecasts, *, naive: str, share: float, average: Average) -> Values:
-    """Combine each window's errors by weights that it had no part in."""
-    rows = []
-    for window in range(len(errors[naive])):
-        others = {name: np.delete(member, window, axis=0) for name, member in errors.items()}
-        own = {name: member[window] for name, member in errors.items()}
-        rows.append(average(own, _lean(weigh_members(others), naive, share)))
-    return np.stack(rows)
 
 
 def _lean(weights: Mapping[str, float], naive: str, share: float) -> dict[str, float]:
     """Move a share of all weight to the naive."""
-    return {name: (1 - share) * w + share * (name == naive) for name, w in weights.items()}
+    kept = {name: (1 - share) * weight for name, weight in weights.items()}
+    return kept | {naive: kept.get(naive, 0.0) + share} if share else kept
 
 
 def _measure_mae(errors: Values) -> float:

@@ -26,7 +26,7 @@ from tasks.forecast.intervals import (
     measure_radii,
     measure_scale,
 )
-from tasks.forecast.members import choose_members, name_naives
+from tasks.forecast.members import choose_members, name_naives, name_weighed
 from tasks.forecast.models import SEED
 from tasks.forecast.outcome import (
     Windows,
@@ -93,11 +93,12 @@ def conclude_series(
     unknown = np.full(len(plan.targets), np.nan)
     stacked = {name: np.stack([fits.get(name, unknown) for fits in past]) for name in ahead}
     truth = cut_truth(plan.train, plan.frame, plan.windows)
-    naives = name_naives(plan.kind, plan.train.step)
+    kind = (plan.kind, plan.train.step)
+    naives, weighed = name_naives(*kind), name_weighed(*kind)
     if plan.kind == "direction":
         stacked = {name: turn_towards(said, truth) for name, said in stacked.items()}
     average = average_directions if plan.kind == "direction" else combine
-    judgement = judge_backtest(stacked, truth, naives, average=average)
+    judgement = judge_backtest(stacked, truth, naives, weighed=weighed, average=average)
     if judgement is None:
         told = describe_members(windows, None, ahead)
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()

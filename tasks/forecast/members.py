@@ -29,10 +29,13 @@ LAST_YEAR: Final = Lag(364, retry_days=7, tries=9, both_ways=True)
 Members = Mapping[str, Method]
 
 
-def _naive(days: int, *, needs_days: int | None = None) -> Method:
-    """Repeat the value of `days` ago."""
+def _naive(days: int) -> Method:
+    """Repeat the value of `days` ago: what is to be beaten, and no more.
+
+    Other members know what it knows, and know it better: its weight would be theirs.
+    """
     lag = Lag(days, retry_days=min(days, 7))
-    return Method(repeat_lag, lag, needs_days=needs_days or 2 * days, naive=True)
+    return Method(repeat_lag, lag, needs_days=2 * days, naive=True, weighs=False)
 
 
 def _prophet(recipe: Recipe, *, days: int, needs_days: int, positive: bool = False) -> Method:
@@ -53,7 +56,16 @@ def _peers(*seasons: int, days: int) -> Members:
 
 
 _NAIVE_364D: Final = Method(repeat_lag, LAST_YEAR, needs_days=366, naive=True)
+"""The one copy that weighs: no other member remembers a single day of last year."""
 _CALENDAR: Final = Method(predict_calendar, Calendar(), 56, 1200, positive=True)
+_CALENDAR_RECENT: Final = Method(
+    predict_calendar,
+    Calendar(half_life_days=100, yearly=1, more_yearly=2),
+    needs_days=56,
+    fits_days=600,
+    positive=True,
+)
+"""Learns half from the last hundred days: what has changed since last year counts."""
 
 _PROFILE_DAY: Final = Method(repeat_profile, Profile(1, 56, 0.6, 0.7), needs_days=7)
 _PROFILE_WEEK: Final = Method(repeat_profile, Profile(7, 35, 0.8, 0.7), needs_days=14)
@@ -92,6 +104,7 @@ _HOURLY: Final = {
 }
 _HOURLY_DEMAND: Final = {
     "calendar": _CALENDAR,
+    "calendar_recent": _CALENDAR_RECENT,
     "prophet": _prophet(_DEMAND, days=182, needs_days=84),
     "prophet_recent": _prophet(replace(_DEMAND, degrees=False), days=56, needs_days=28),
     "mstl": _peers(1, 7, days=56)["mstl"],
@@ -201,6 +214,11 @@ def choose_members(kind: Kind, step: timedelta) -> Members:
 def name_naives(kind: Kind, step: timedelta) -> frozenset[str]:
     """Name the copies of the past that a combination has to beat."""
     return frozenset(name for name, m in choose_members(kind, step).items() if m.naive)
+
+
+def name_weighed(kind: Kind, step: timedelta) -> frozenset[str]:
+    """Name the members that a combination is made of."""
+    return frozenset(name for name, m in choose_members(kind, step).items() if m.weighs)
 
 
 def applicable_members(kind: Kind, train: Train) -> Members:

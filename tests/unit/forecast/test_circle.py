@@ -85,7 +85,11 @@ def test_members_that_know_nothing_of_the_wind_are_not_judged_as_if_their_mean_d
     drawn = np.random.default_rng(5).uniform(-180, 180, (4, 4, 500))
     errors = dict(zip(("naive_24h", "a", "b", "c"), drawn, strict=True))
     told = judge_backtest(
-        errors, np.zeros((4, 500)), frozenset({"naive_24h"}), average=average_directions
+        errors,
+        np.zeros((4, 500)),
+        frozenset({"naive_24h"}),
+        weighed=frozenset({"a", "b", "c"}),
+        average=average_directions,
     )
     assert told is not None
     assert told.mae > 85

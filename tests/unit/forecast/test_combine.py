@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tasks.forecast.combine import Judgement, judge_backtest, weigh_members
 
 NAIVES = frozenset({"naive_168h", "naive_364d"})
+WEIGHED = frozenset({"prophet", "mstl", "climate", "naive_364d"})
 NAN = float("nan")
 
 
@@ -16,7 +17,7 @@ def give_errors(*sizes: float) -> np.ndarray:
 
 def judge(past: dict[str, np.ndarray]) -> Judgement:
     """Judge by errors: the truth is zero."""
-    judged = judge_backtest(past, np.zeros_like(past["naive_168h"]), NAIVES)
+    judged = judge_backtest(past, np.zeros_like(past["naive_168h"]), NAIVES, weighed=WEIGHED)
     assert judged is not None
     return judged
 
@@ -71,13 +72,14 @@ def test_members_are_compared_where_all_of_them_are_known():
     past["naive_364d"] = give_errors(1.5, 1.5, NAN)  # the stormy window is before its reach
     judged = judge(past)
     assert (judged.published, judged.naive) == ("combination", "naive_168h")
-    assert set(judged.weights) == set(judged.maes) == {"prophet", "naive_168h"}
+    assert set(judged.maes) == {"prophet", "naive_168h"}
+    assert judged.weights == {"prophet": 1.0}
 
 
 def test_a_model_that_missed_a_stormy_window_is_not_weighed_by_calm_ones():
     past = {"prophet": give_errors(5, 5, 5), "climate": give_errors(1, 1, NAN)}
     judged = judge(past | {"naive_168h": give_errors(6, 6, 6)})
-    assert set(judged.weights) == {"prophet", "naive_168h"}
+    assert judged.weights == {"prophet": 1.0}
     assert judged.naive_mae == 6
 
 
@@ -89,6 +91,14 @@ def test_where_every_naive_has_gaps_all_are_compared_outside_of_them():
     assert np.isfinite(judged.errors).sum() == 55
 
 
+def test_a_copy_that_others_hold_weighs_nothing_and_last_years_weighs_by_its_errors():
+    past = {"prophet": give_errors(2, 3, 2), "naive_168h": give_errors(2.9, 3.9, 2.9)}
+    judged = judge(past | {"naive_364d": give_errors(3, 2, 3)})
+    assert judged.published == "combination"
+    assert set(judged.weights) == {"prophet", "naive_364d"}
+    assert set(judged.maes) == {"prophet", "naive_168h", "naive_364d"}
+
+
 def test_a_window_that_is_not_over_asks_nothing_of_a_member():
     model, naive = give_errors(1, 1), give_errors(2, 2)
     model[1, 10:] = naive[1, 10:] = NAN  # as the truth is
@@ -98,7 +108,8 @@ def test_a_window_that_is_not_over_asks_nothing_of_a_member():
 
 
 def test_opposite_errors_make_a_combination_that_is_published():
-    judged = judge({"prophet": give_errors(1, 1, 1), "naive_168h": -give_errors(1, 1, 1)})
+    past = {"prophet": give_errors(1, 1, 1), "mstl": -give_errors(1, 1, 1)}
+    judged = judge(past | {"naive_168h": give_errors(1, 1, 1)})
     assert judged.published == "combination"
     assert judged.mae == pytest.approx(0.0)
 
@@ -113,17 +124,17 @@ def test_a_combination_that_does_not_beat_the_better_naive_is_not_published():
 
 
 def test_a_combination_that_loses_gives_way_to_the_naive_by_eighths_until_it_wins():
-    past = {"prophet": give_errors(2, -5.5), "naive_168h": give_errors(6, 4)}
-    plain, judged = weigh_members(past)["naive_168h"], judge(past)
-    # By weights of the other window alone it errs by 5.5, an eighth nearer to the naive by 4.9.
+    judged = judge({"prophet": give_errors(2, -8.5), "naive_168h": give_errors(6, 4)})
+    # Alone it errs by 5.25; an eighth nearer to the naive by (2.5 + 6.9375) / 2.
     assert (judged.published, judged.naive_mae) == ("combination", 5)
-    assert judged.mae == pytest.approx(4.93, abs=0.01)
-    assert judged.weights["naive_168h"] == pytest.approx(plain * 7 / 8 + 1 / 8)
+    assert judged.mae == pytest.approx(4.71875)
+    assert judged.weights == {"prophet": 7 / 8, "naive_168h": 1 / 8}
 
 
 def test_a_window_is_judged_by_weights_of_the_others():
-    judged = judge({"prophet": give_errors(0, 10), "naive_168h": give_errors(10, 10)})
-    # Window 0 was perfect, but window 1 weighs both alike: half of the naive's 10 remains.
+    past = {"prophet": give_errors(0, 10), "mstl": give_errors(10, 10)}
+    judged = judge(past | {"naive_168h": give_errors(20, 20)})
+    # Window 0 was perfect, but window 1 weighs both alike: half of the other's 10 remains.
     np.testing.assert_allclose(np.abs(judged.errors[0]), 5)
     np.testing.assert_allclose(np.abs(judged.errors[1]), 10)
 
@@ -144,4 +155,5 @@ def test_one_window_cannot_judge_a_combination():
 
 
 def test_without_a_naive_nothing_is_judged():
-    assert judge_backtest({"prophet": give_errors(1, 1)}, np.zeros((2, 20)), NAIVES) is None
+    past = {"prophet": give_errors(1, 1)}
+    assert judge_backtest(past, np.zeros((2, 20)), NAIVES, weighed=WEIGHED) is None
