@@ -12,6 +12,7 @@ from rich.progress import track
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.parallel import spread_jobs
 from tests.bench.cases import Case
+from tests.bench.certainty import measure_ranges
 from tests.bench.engine import OURS, forecast_case, warm_up
 from tests.bench.rivals import forecast_naive2, forecast_prophet
 from tests.bench.scores import (
@@ -102,16 +103,24 @@ def tabulate(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
 
     A method's averages are over the series that it answered, `series` of them; so is its OWA,
     against Naive2 on the same series. Naive2 itself is M4's reference, no method of ours.
+    `ranges` tell how far ours' figures would go with other origins like these.
     """
     rows = {method: average_method(method, judged) for method in list_methods(judged)}
     reference = rows.pop(NAIVE2, {})
+    ratios = compare_ours(rows)
     by_owa = sorted(rows.items(), key=lambda row: (math.isnan(row[1]["owa"]), row[1]["owa"]))
     return {
         "set": name,
         "series": len(judged),
         "methods": {method: hide_unknown(row) for method, row in by_owa},
         "reference": {NAIVE2: hide_unknown(reference)},
-        "ratios": compare_ours(rows),
+        "ratios": ratios,
+        "ranges": measure_ranges(
+            ((told.case_id, told.scores) for told in judged),
+            ours=OURS,
+            prophet=PROPHET,
+            naive=ratios["better_naive"],
+        ),
         "failures": {told.case_id: told.failures for told in judged if told.failures},
     }
 

@@ -63,6 +63,10 @@ def render_remarks(told: Mapping[str, Any]) -> list[str]:
         )
         better = told["ratios"]["better_naive"]
         remarks.append(f"MASE of ours over prophet's {prophet}, over {better}'s {naive}")
+    if ranges := told.get("ranges"):
+        prophet, naive, inner, outer = (f"{low:.2f} to {high:.2f}" for low, high in ranges.values())
+        remarks.append(f"95 % of the time, with origins drawn again: {prophet}, {naive};")
+        remarks.append(f"in 80: {inner}, in 95: {outer}")
     for case_id, failures in told["failures"].items():
         remarks += [f"{case_id}: {method} failed: {why}" for method, why in failures.items()]
     return remarks

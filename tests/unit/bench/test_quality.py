@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -46,6 +47,30 @@ def test_the_better_naive_is_the_best_that_answered_every_series():
     assert ratios["better_naive"] == "naive_24h"
     assert ratios["mase_over_better_naive"] == 1
     assert ratios["mase_over_prophet"] == 0.5
+
+
+def give_case(case_id: str, ours: float, naive: float) -> Judged:
+    methods = {"ours": ours, "prophet": 2.0, "naive2": 4.0, "naive_24h": naive}
+    return Judged(case_id, {method: give_score(mase) for method, mase in methods.items()})
+
+
+def test_ranges_hold_the_figure_and_narrow_with_more_origins():
+    few, many = (
+        tabulate("set", [give_case(f"z@{n}", 1 + n % 2, 2.0) for n in range(count)])
+        for count in (4, 64)
+    )
+    for told in (few, many):
+        low, high = told["ranges"]["mase_over_better_naive"]
+        assert low < told["ratios"]["mase_over_better_naive"] == 0.75 < high
+    widths = [np.ptp(told["ranges"]["mase_over_prophet"]) for told in (few, many)]
+    assert widths[0] > 2 * widths[1]
+
+
+def test_series_of_one_origin_are_drawn_together():
+    one = [give_case(f"{zone}@1", 1, 2.0) for zone in "abcdefgh"]
+    assert tabulate("set", one)["ranges"] == {}
+    two = tabulate("set", [*one, *(give_case(f"{zone}@2", 3, 2.0) for zone in "abcdefgh")])
+    assert two["ranges"]["mase_over_better_naive"] == [0.5, 1.5]
 
 
 def test_what_nobody_can_tell_is_null_and_a_failure_is_told():
