@@ -3,7 +3,6 @@
 Exit codes: 0 done, 3 done but the server holds something else too, 1 Prefect failed, 2 refused.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -31,14 +30,18 @@ app = App(
 
 
 @app.command(name="bootstrap")
-def run_bootstrap(*names: str, file: Path = FILE) -> int:
+async def run_bootstrap(*names: str, file: Path = FILE) -> int:
     """Make the pools, the notifier and the automations; a second time nothing changes.
 
     Args:
         names: Deployments to prepare for, such as forecast-local.
         file: Another prefect.yaml.
     """
-    return asyncio.run(_bootstrap(_check(file, names)))
+    deployments = _check(file, names)
+    async with get_client() as client:
+        async for said in bootstrap(client, deployments):
+            print(said)
+    return 0
 
 
 @app.command(name="check")
@@ -55,7 +58,7 @@ def run_check(*names: str, file: Path = FILE) -> int:
 
 
 @app.command(name="deploy")
-def run_deploy(*names: str, file: Path = FILE) -> int:
+async def run_deploy(*names: str, file: Path = FILE) -> int:
     """Check, look for the pools, apply, and tell what the server holds otherwise.
 
     Args:
@@ -63,11 +66,14 @@ def run_deploy(*names: str, file: Path = FILE) -> int:
         file: Another prefect.yaml.
     """
     deployments = _check(file, names)
-    if missing := asyncio.run(_list_missing(deployments)):
-        raise ConfigurationError("\n".join(missing))
-    if code := apply(file.resolve(), deployments):
-        return code
-    drift = asyncio.run(_list_drift(deployments, file.resolve().parent, whole=not names))
+    async with get_client() as client:
+        if missing := [said async for said in list_missing_pools(client, deployments)]:
+            raise ConfigurationError("\n".join(missing))
+        if code := apply(file.resolve(), deployments):
+            return code
+        drift = [said async for said in list_drift(client, deployments, file.resolve().parent)]
+        if not names:
+            drift += [said async for said in list_undeclared(client, deployments)]
     print("\n".join(drift) or f"{len(deployments)} deployments are as declared")
     return DRIFTED if drift else 0
 
@@ -78,26 +84,6 @@ def _check(file: Path, names: Sequence[str]) -> list[Deployment]:
     if faults:
         raise ConfigurationError("\n".join(faults))
     return deployments
-
-
-async def _bootstrap(deployments: Sequence[Deployment]) -> int:
-    async with get_client() as client:
-        async for said in bootstrap(client, deployments):
-            print(said)
-    return 0
-
-
-async def _list_missing(deployments: Sequence[Deployment]) -> list[str]:
-    async with get_client() as client:
-        return [said async for said in list_missing_pools(client, deployments)]
-
-
-async def _list_drift(deployments: Sequence[Deployment], folder: Path, *, whole: bool) -> list[str]:
-    async with get_client() as client:
-        said = [one async for one in list_drift(client, deployments, folder)]
-        if whole:
-            said += [one async for one in list_undeclared(client, deployments)]
-    return said
 
 
 def main(words: Sequence[str] | None = None) -> int:
