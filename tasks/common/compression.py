@@ -14,12 +14,10 @@ from tasks.common import errors
 _CHUNK: Final = 8 * 1024 * 1024
 
 
-def decompress_chunks(
-    body: bytes | BinaryIO, *, key: str, max_bytes: int
-) -> Iterator[bytes | memoryview]:
+def decompress_chunks(body: bytes | BinaryIO, *, key: str, max_bytes: int) -> Iterator[bytes]:
     """Give an object's content in pieces of 8 MiB: gz or zstd, of many members, or plain.
 
-    The content tells which, not the name. Plain pieces are views, never copies.
+    The content tells which, not the name. Plain bytes are given as they are, in one piece.
 
     Raises:
         OversizedObjectError: there is more than `max_bytes`; memory stays flat until then.
@@ -38,7 +36,7 @@ def decompress_chunks(
         raise errors.CorruptObjectError(msg) from error
 
 
-def _cut(body: bytes | BinaryIO) -> Iterator[bytes | memoryview]:
+def _cut(body: bytes | BinaryIO) -> Iterator[bytes]:
     stream = io.BytesIO(body) if isinstance(body, bytes) else body
     head = stream.read(4)
     stream.seek(0)
@@ -47,7 +45,7 @@ def _cut(body: bytes | BinaryIO) -> Iterator[bytes | memoryview]:
     elif re.match(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", head):  # a frame, one to skip
         content = zstd.ZstdFile(stream)
     elif isinstance(body, bytes):
-        yield from (memoryview(body)[at : at + _CHUNK] for at in range(0, len(body), _CHUNK))
+        yield from [body] if body else ()
         return
     else:
         content = stream

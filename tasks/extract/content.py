@@ -5,7 +5,6 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from typing import Final
@@ -45,10 +44,7 @@ def read_batches(key: str, body: bytes, source: Source, limits: Limits) -> Itera
     """
     chunks = decompress_chunks(body, key=key, max_bytes=limits.object_bytes)
     first = next(chunks, b"")
-    if not isinstance(first, bytes):  # views of a plain body: all are checked, none is copied
-        deque(chunks, maxlen=0)
-        first = body
-    head, stream = first[:4096], chain([first], map(bytes, chunks))
+    head, stream = first[:4096], chain([first], chunks)
     if _looks_like_json(head):
         yield from read_json(stream, source, limits)
         return

@@ -45,7 +45,7 @@ def read_records(
     """
     decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
     chunks = decompress_chunks(file, key=key, max_bytes=max_bytes)
-    texts = (decode(bytes(chunk)) for chunk in chunks)
+    texts = map(decode, chunks)
     first = next((text for text in texts if text.strip()), "")
     read = _read_list if first.lstrip().startswith("[") else _read_lines
     for rest, found in read(first, texts, key):
