@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from deployments.prefect.automations import render_automations
 from deployments.prefect.declared import LOCAL_POOL, Deployment
-from deployments.prefect.place import Alerts, Place, load_place
+from deployments.prefect.place import Place, load_place
 from tasks.common.errors import ConfigurationError
 
 NOTIFIER: Final = "forecast-alerts"
@@ -41,7 +41,7 @@ async def bootstrap(
         name=place.ecs_work_pool, type=place.ecs_work_pool_type, concurrency_limit=limit
     )
     yield await _make_pool(client, pool, await render_template(client, place))
-    webhook = Alerts().alert_webhook_url
+    webhook = place.alert_webhook_url
     notifier = await _save_notifier(webhook) if webhook else None
     yield f"block {NOTIFIER}: saved" if webhook else "ALERT_WEBHOOK_URL is unset: nobody is told"
     for automation in render_automations(notifier):

@@ -51,6 +51,11 @@ class Place(BaseSettings):
         description="Secret of PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a "
         "server of your own); unset: the API asks for none.",
     )
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Where automations tell what they saw: incoming webhook of Slack, Mattermost "
+        "or Google Chat, POST with a text.",
+    )
 
     def fill_template(self, *, cloud: bool = False) -> dict[str, Any]:
         """Give the pool's base job template, with this place as defaults of its variables.
@@ -77,17 +82,6 @@ class Place(BaseSettings):
             msg = f"The pool's {fault.json_path.removeprefix('$.')}: {fault.message}."
             raise ConfigurationError(msg)
         return template
-
-
-class Alerts(BaseSettings):
-    """Where automations tell what they saw."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
-
-    alert_webhook_url: SecretStr | None = Field(
-        default=None,
-        description="Incoming webhook of Slack, Mattermost or Google Chat: POST with a text.",
-    )
 
 
 def load_place() -> Place:
