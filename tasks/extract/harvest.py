@@ -161,13 +161,12 @@ def spill_readings(readings: pl.DataFrame, folder: Path, *, source_id: str, key:
         return []
     folder.mkdir()
     filled = readings.select(column for column in readings if column.null_count() < len(column))
-    month = pl.col("at").dt.year() * 100 + pl.col("at").dt.month()
-    split = filled.with_columns(month=month).partition_by("month", as_dict=True, include_key=False)
+    dated = filled.with_columns(month=pl.col("at").dt.truncate("1mo"))
     parts = []
-    for (number,), frame in split.items():
-        name = f"{number // 100}-{number % 100:02d}"
-        frame.write_ipc(folder / f"{name}.arrow")
-        parts.append(Part(source_id, name, key, folder / f"{name}.arrow", frame.height))
+    for (month,), frame in dated.partition_by("month", as_dict=True, include_key=False).items():
+        path = folder / f"{month:%Y-%m}.arrow"
+        frame.write_ipc(path)
+        parts.append(Part(source_id, path.stem, key, path, frame.height))
     return parts
 
 
