@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +27,7 @@ LATE: Final = timedelta(minutes=30)
 SILENT: Final = timedelta(minutes=10)
 """A run sends a heartbeat every three minutes; three missing ones are no hiccup."""
 
+_RUNS: Final = {"prefect.resource.id": "prefect.flow-run.*"}
 _OURS: Final = {
     "prefect.resource.role": "tag",
     "prefect.resource.id": f"prefect.tag.{TAG}",
@@ -33,6 +35,13 @@ _OURS: Final = {
 _BODY: Final = (
     "{{ flow.name }}, run {{ flow_run.name }}: {{ flow_run.state.name }}. "
     "{{ flow_run.state.message }} {{ flow_run|ui_url or '' }}"
+)
+_trigger: Final = partial(
+    EventTrigger,
+    expect={"prefect.flow-run.*"},
+    match_related=_OURS,
+    for_each={"prefect.resource.id"},
+    threshold=1,
 )
 
 
@@ -69,25 +78,9 @@ def _watch(
 
 def _missing(after: str, within: timedelta) -> EventTrigger:
     """Fire when a run tells nothing more within some time of an event."""
-    return EventTrigger(
-        after={f"prefect.flow-run.{after}"},
-        expect={"prefect.flow-run.*"},
-        match={"prefect.resource.id": "prefect.flow-run.*"},
-        match_related=_OURS,
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=within,
-    )
+    events = {f"prefect.flow-run.{after}"}
+    return _trigger(after=events, match=_RUNS, posture=Posture.Proactive, within=within)
 
 
 def _ended(state: dict[str, str]) -> EventTrigger:
-    return EventTrigger(
-        expect={"prefect.flow-run.*"},
-        match={"prefect.resource.id": "prefect.flow-run.*", **state},
-        match_related=_OURS,
-        for_each={"prefect.resource.id"},
-        posture=Posture.Reactive,
-        threshold=1,
-        within=timedelta(0),
-    )
+    return _trigger(match=_RUNS | state, posture=Posture.Reactive, within=timedelta(0))
