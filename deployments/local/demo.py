@@ -1,19 +1,14 @@
-"""A demo lake: simulated weather and demand in the exact raw formats, with faults and the truth.
-
-python -m deployments.local.demo [--folder .local/lake] [--as-of ISO] [--seed N]
-"""
+"""A demo lake: simulated weather and demand in the exact raw formats, with faults and the truth."""
 
 import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import cyclopts
 import polars as pl
 
 from deployments.local.demand import simulate_load
@@ -22,7 +17,6 @@ from deployments.local.landing import RawObject, land_lake, list_weeks
 from deployments.local.weather import STATIONS, Grid, observe_weather, simulate_region
 from tasks.common.contracts import VARIABLES
 from tasks.common.errors import ConfigurationError
-from tasks.common.schedule import find_due
 
 AFTERWARDS: Final = timedelta(days=12)
 """How far the truth goes beyond `as_of`: to the end of the next ISO week, and a margin."""
@@ -117,28 +111,3 @@ def _write_lake(lake: DemoLake, objects: Sequence[RawObject], truth: pl.DataFram
     truth.write_parquet(lake.truth)
     (hidden / "raw").rename(lake.folder / "raw")
     (hidden / "demo.json").write_text(json.dumps(lake.story, indent=1), encoding="utf-8")
-
-
-def main(folder: Path = Path(".local/lake"), *, as_of: str | None = None, seed: int = 2) -> int:
-    """Fill a demo lake, and say what it holds.
-
-    Args:
-        folder: Where; it must not hold raw/ yet.
-        as_of: Its last instant, ISO 8601 with offset. Default: the last Wednesday 22:00 in Paris.
-        seed: Another seed, another weather.
-    """
-    try:
-        end = datetime.fromisoformat(as_of) if as_of else find_due(datetime.now(UTC))
-        lake = fill_lake(folder, as_of=end, seed=seed)
-    except (ConfigurationError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write(
-        f"{folder}: {len(lake.story['objects'])} objects, simulated up to {end.isoformat()}.\n"
-        f"The truth behind them, planted faults included: {lake.truth.parent}.\n"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(cyclopts.run(main))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from deployments.local.demo import DemoLake, fill_lake, main, read_demo
+from deployments.local.demo import DemoLake, fill_lake, read_demo
 from deployments.local.landing import FATES, VALUE_FAULTS
 from tasks.common.errors import ConfigurationError
 
@@ -392,10 +392,3 @@ def test_a_filled_lake_is_described_and_not_filled_again(autumn: DemoLake, tmp_p
         fill_lake(autumn.folder, as_of=AUTUMN)
     with pytest.raises(ConfigurationError, match="offset"):
         fill_lake(tmp_path, as_of=datetime(2026, 1, 1))  # noqa: DTZ001
-
-
-def test_the_command_refuses_a_wrong_instant(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(tmp_path, as_of="yesterday") == 2
-    assert "yesterday" in capsys.readouterr().err
