@@ -1,7 +1,6 @@
 """A MongoDB for a machine that has none: one real mongod, a replica set of one, on loopback.
 
-`python -m deployments.local.mongod` keeps one running and prints its URI. mongod itself comes
-from MONGOD_BIN, from PATH, or from the optional extra `embedded`.
+mongod itself comes from MONGOD_BIN, from PATH, or from the optional extra `embedded`.
 """
 
 import fcntl
@@ -9,22 +8,19 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-import cyclopts
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from deployments.local.binary import find_mongod
-from tasks.common.errors import ConfigurationError, PipelineError
+from tasks.common.errors import ConfigurationError
 from tasks.common.settings import Settings, load_settings, runs_on_ecs
 
-DEFAULT_FOLDER: Final = Path(".local/mongo")
 PATIENCE_S: Final = 60.0
 
 _FOOTPRINT: Final = (
@@ -41,8 +37,7 @@ _FOOTPRINT: Final = (
 _NOT_INITIALISED, _NOT_A_MEMBER = 94, 93
 
 
-@contextmanager
-def running_mongod(folder: Path = DEFAULT_FOLDER) -> Generator[str, None, None]:
+def running_mongod(folder: Path) -> AbstractContextManager[str]:
     """Give the URI of the embedded server of this folder, started if nobody else did.
 
     The data stay in the folder. Several processes may share one server; the last to leave
@@ -53,8 +48,7 @@ def running_mongod(folder: Path = DEFAULT_FOLDER) -> Generator[str, None, None]:
             or does not start.
     """
     _refuse_embedded(load_settings())
-    with serve_folder(folder) as uri:
-        yield uri
+    return serve_folder(folder)
 
 
 def _refuse_embedded(settings: Settings) -> None:
@@ -207,25 +201,3 @@ def _stop_server(folder: Path, port: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while (lock.stat().st_size or _answers(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-def serve(*, folder: Path = DEFAULT_FOLDER) -> int:
-    """Keep an embedded MongoDB running until Ctrl-C, and print its URI.
-
-    Args:
-        folder: Where the data stay.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with suppress(KeyboardInterrupt), running_mongod(folder) as uri:
-            sys.stdout.write(f"{uri}\n")
-            sys.stdout.flush()
-            signal.pause()
-    except PipelineError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(cyclopts.run(serve))

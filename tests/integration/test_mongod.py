@@ -4,8 +4,6 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,8 +14,6 @@ from pymongo.uri_parser import parse_uri
 from deployments.local.binary import find_mongod
 from deployments.local.mongod import running_mongod, serve_folder
 from tasks.common.errors import ConfigurationError
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -61,17 +57,6 @@ def test_data_survive_a_kill_and_a_taken_port(tmp_path: Path):
         with serve_folder(tmp_path) as uri:
             assert uri != stranger
             assert insert(uri, 2) == 2
-
-
-def test_the_command_prints_its_uri_and_ends_cleanly(tmp_path: Path):
-    command = [sys.executable, "-m", "deployments.local.mongod", "--folder", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        uri = process.stdout.readline().strip()
-        assert insert(uri, 1) == 1
-        process.terminate()
-        assert process.wait(30) == 0
-    assert not answers(uri)
 
 
 @pytest.mark.parametrize(
