@@ -1,6 +1,5 @@
 """prefect.yaml applied, and what the server holds that it does not say."""
 
-import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -33,9 +32,8 @@ def apply(file: Path, deployments: Sequence[Deployment]) -> int:
     """Run `prefect deploy` for these deployments, asking nothing, and give its exit code."""
     chosen = [word for one in deployments for word in ("--name", one.name)]
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *chosen]
-    return subprocess.run(  # noqa: S603 - our own words
-        [*command, "--prefect-file", str(file)], cwd=file.parent, env=dict(os.environ), check=False
-    ).returncode
+    command += ["--prefect-file", str(file)]
+    return subprocess.run(command, cwd=file.parent, check=False).returncode  # noqa: S603 - ours
 
 
 async def list_drift(

@@ -2,22 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from prefect.utilities.schema_tools.validation import validate
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.common.errors import ConfigurationError
 
 _TEMPLATE: Final = Path(__file__).with_name("base-job-template.json")
-
-Names = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
-]
-"""Names in one variable, separated by commas."""
 
 
 class Place(BaseSettings):
@@ -34,8 +27,10 @@ class Place(BaseSettings):
     )
     ecs_cluster: str = Field(description="Cluster that tasks run in.")
     vpc_id: str = Field(pattern=r"^vpc-\w+$", description="Its VPC.")
-    subnet_ids: Names = Field(description="Subnets, separated by commas; one a zone.")
-    security_group_ids: Names = Field(description="Security groups that MongoDB lets in.")
+    subnet_ids: str = Field(description="Subnets, separated by commas; one a zone.")
+    security_group_ids: str = Field(
+        description="Security groups that MongoDB lets in, separated by commas."
+    )
     assign_public_ip: Literal["ENABLED", "DISABLED"] = Field(
         default="DISABLED", description="ENABLED in public subnets without NAT or endpoints."
     )
@@ -69,8 +64,8 @@ class Place(BaseSettings):
         defaults = {
             "cluster": self.ecs_cluster,
             "vpc_id": self.vpc_id,
-            "subnets": list(self.subnet_ids),
-            "security_groups": list(self.security_group_ids),
+            "subnets": self.subnet_ids.split(","),
+            "security_groups": self.security_group_ids.split(","),
             "assign_public_ip": self.assign_public_ip,
             "cpu_architecture": self.cpu_architecture,
             "execution_role_arn": self.execution_role_arn,
