@@ -183,19 +183,14 @@ def connect(settings: Settings) -> Generator[MongoClient[Document], None, None]:
         client.close()
 
 
-def database(client: MongoClient[Document], settings: Settings) -> Database[Document]:
-    """Give the project's database."""
-    return client[settings.mongodb_database]
-
-
 @contextmanager
 def open_database(
     settings: Settings, *, patience_s: float | None = None
 ) -> Generator[Database[Document], None, None]:
-    """Do what `connect` does, and give the database; with `patience_s`, all of it in that time."""
+    """Give the project's database as `connect` gives a client; all of it within `patience_s`."""
     bound = nullcontext() if patience_s is None else pymongo.timeout(patience_s)
     with bound, connect(settings) as client:
-        yield database(client, settings)
+        yield client[settings.mongodb_database]
 
 
 @retried

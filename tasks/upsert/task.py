@@ -13,7 +13,7 @@ from prefect.tasks import exponential_backoff
 from tasks.common.accounts import timed
 from tasks.common.errors import is_worth_retrying
 from tasks.common.migration import Fetched, Plan, pack
-from tasks.common.mongo import connect, database, ensure_indexes, locate_database
+from tasks.common.mongo import ensure_indexes, locate_database, open_database
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed, Written
 from tasks.common.scores import Earlier
@@ -41,8 +41,8 @@ def recall(transformed: Transformed) -> Earlier:
     settings = load_settings()
     if transformed.dry_run and settings.mongodb_uri is None:
         return Earlier()
-    with connect(settings) as client:
-        earlier = recall_earlier(database(client, settings), as_of=transformed.as_of)
+    with open_database(settings) as db:
+        earlier = recall_earlier(db, as_of=transformed.as_of)
     get_run_logger().info("Recalled %d earlier runs", len(earlier.runs))
     return earlier
 
@@ -58,9 +58,9 @@ def upsert(transformed: Transformed, forecasted: Forecasted) -> Written:
         return plan_run(transformed, forecasted)
     settings = add_image_digest(load_settings())
     store = open_store(transformed.output, settings)
-    with connect(settings) as client:
+    with open_database(settings) as db:
         written = write_run(
-            database(client, settings),
+            db,
             transformed,
             forecasted,
             fetch=lambda file: store.get_bytes(file.key, sha256=file.sha256),
@@ -80,8 +80,7 @@ def prepare(plan: Plan) -> Plan:
     settings = load_settings()
     if plan.mode != "dry run":
         open_store(plan.output, settings).put_if_absent(*_PROOF)
-    with connect(settings) as client:
-        db = database(client, settings)
+    with open_database(settings) as db:
         if plan.mode == "load":
             ensure_indexes(db)
             write_stations(db, plan.stations, as_of=plan.started_at)
@@ -93,8 +92,8 @@ def load(plan: Plan, batch: Sequence[Fetched]) -> bytes:
     """Load (or only compare) a batch of objects and pack their accounts; again changes nothing."""
     settings = load_settings()
     store = open_store(plan.output, settings)
-    with connect(settings) as client:
-        accounts = load_batch(database(client, settings), plan, batch, store=store)
+    with open_database(settings) as db:
+        accounts = load_batch(db, plan, batch, store=store)
     for path in (one.path for one in batch if one.path):
         shutil.rmtree(path.parent, ignore_errors=True)
     return pack(accounts)

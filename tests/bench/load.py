@@ -27,7 +27,7 @@ from deployments.local.mongod import serve_folder
 from tasks.common.contracts import OBSERVATION_KEYS
 from tasks.common.manifests import Manifest
 from tasks.common.migration import Selection
-from tasks.common.mongo import Document, connect, database, ensure_indexes
+from tasks.common.mongo import Document, ensure_indexes, open_database
 from tasks.common.objects import open_store
 from tasks.common.results import ProcessedFile, SourceFacts
 from tasks.common.settings import Settings
@@ -202,14 +202,13 @@ def run_apart(way: str, folder: Path, uri: str, target: str | None = None) -> di
 
 def main(way: str, folder: str, uri: str, target: str) -> None:
     settings = Settings(mongodb_uri=SecretStr(uri), mongodb_database=target)
-    with connect(settings) as client:
-        db = database(client, settings)
+    with open_database(settings) as db:
         ensure_indexes(db)
         work, before = WORK[way](Path(folder), db), read_server_cpu(db)
         cost = measure_cost(work)
         served = read_server_cpu(db) - before
         if way != "all":  # the last on this database, which must not crowd out the next one
-            client.drop_database(db)
+            db.client.drop_database(db)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s + served, "peak_mib": peak}
     sys.stdout.write(json.dumps(told | {"server_cpu_s": served}))

@@ -15,7 +15,7 @@ from deployments.aws.replica_set import read_uris
 from deployments.aws.rolling import list_members, roll_members
 from deployments.aws.watch import observe
 from tasks.common.errors import ConfigurationError, TerminalError
-from tasks.common.mongo import connect, database, ensure_indexes
+from tasks.common.mongo import ensure_indexes, open_database
 from tests.deployment.aws_set import LocalSet, run_local_set
 
 pytestmark = pytest.mark.aws
@@ -65,14 +65,13 @@ def test_establishing_again_changes_a_password_and_nothing_else(members: LocalSe
 
 def test_the_pipeline_writes_its_database_and_removes_nothing(members: LocalSet):
     settings = members.settings("pipeline")
-    with connect(settings) as client:
-        db = database(client, settings)
+    with open_database(settings) as db:
         ensure_indexes(db)
         db["observations"].insert_one({"_id": "a"})
         with pytest.raises(OperationFailure, match="not authorized"):
             db["observations"].delete_one({"_id": "a"})
         with pytest.raises(OperationFailure, match="not authorized"):
-            client["elsewhere"]["c"].insert_one({})
+            db.client["elsewhere"]["c"].insert_one({})
 
 
 def test_nobody_gets_in_without_a_user_once_the_set_stands(members: LocalSet):

@@ -36,12 +36,12 @@ URI = "mongodb://USER:PASSWORD@mongo-1.mongo.internal/?replicaSet=rs0&tls=true"
 
 WRITE = """
 import time
-from tasks.common.mongo import connect, database, retried
+from tasks.common.mongo import open_database, retried
 from tasks.common.settings import load_settings
 
 settings, written, longest = load_settings(), 0, 0.0
-with connect(settings) as client:
-    probe = database(client, settings)["probe"]
+with open_database(settings) as db:
+    probe = db["probe"]
     write = retried(lambda n: probe.update_one({"_id": n}, {"$set": {"n": n}}, upsert=True))
     began = time.monotonic()
     while time.monotonic() < began + 75:

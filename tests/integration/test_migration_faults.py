@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tasks.common.migration import Selection
-from tasks.common.mongo import Document, connect, database
+from tasks.common.mongo import Document, open_database
 from tasks.common.objects import ObjectStore, open_store
 from tasks.common.settings import Settings
 from tests.fixtures.fault_proxy import FaultProxy, Mode
@@ -189,8 +189,7 @@ def test_the_death_of_the_primary_reaches_nobody_and_loses_nothing(
     lake: ObjectStore, replica_set: ReplicaSet, expected: dict
 ):
     settings = Settings.model_validate({"mongodb_uri": replica_set.uri})
-    with connect(settings) as client, ThreadPoolExecutor(1) as pool:
-        db = database(client, settings)
+    with open_database(settings) as db, ThreadPoolExecutor(1) as pool:
         write_older(lake, [older(f"S{n}") for n in range(30_000)], "2026/01/01/large.json")
         loading = pool.submit(run_plan, lake, db, plan_migration(lake))
         while db["observations"].estimated_document_count() < 5_000:

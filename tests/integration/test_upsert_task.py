@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tasks.common.errors import ConfigurationError, TerminalError, TransientError
-from tasks.common.mongo import Document, connect, database, ensure_indexes
+from tasks.common.mongo import Document, connect, ensure_indexes, open_database
 from tasks.common.results import Transformed, Written
 from tasks.common.settings import Settings
 from tasks.upsert.task import upsert
@@ -93,9 +93,9 @@ def test_a_weak_write_concern_in_the_uri_is_overruled(mongodb_uri: str, database
         mongodb_uri=SecretStr(f"{mongodb_uri}&w=1&retryWrites=false"),
         mongodb_database=database_name,
     )
-    with connect(settings) as client:
-        assert database(client, settings).write_concern.document == {"w": "majority"}
-        assert client.options.retry_writes
+    with open_database(settings) as db:
+        assert db.write_concern.document == {"w": "majority"}
+        assert db.client.options.retry_writes
 
 
 def test_a_wrong_password_is_told_without_it(mongodb_uri: str):
