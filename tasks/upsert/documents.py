@@ -5,7 +5,7 @@ Instants are BSON dates in UTC.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.scores import QUANTILES
-from tasks.upsert.encoding import BATCH_DOCUMENTS, Encoded, encode_table, hash_content
+from tasks.upsert.encoding import Encoded, encode_table, hash_content
 
 SCHEMA_VERSION: Final = 1
 """Raised when the shape of documents changes; readers accept this one and the one before."""
@@ -42,18 +42,15 @@ def hash_document(document: Document) -> str:
     return hash_content(bson.encode(said))
 
 
-def encode_observations(
-    frame: pl.DataFrame, raw_units: Mapping[str, str]
-) -> Iterator[list[Encoded]]:
-    """Give one document per row of OBSERVATIONS, in batches.
+def encode_observations(rows: pl.DataFrame, raw_units: Mapping[str, str]) -> list[Encoded]:
+    """Give one document per row of OBSERVATIONS.
 
     Args:
-        frame: OBSERVATIONS of one source.
+        rows: OBSERVATIONS of one source.
         raw_units: the source's unit per variable; the raw value is kept where it differs from
             the canonical unit.
     """
-    for rows in frame.iter_slices(BATCH_DOCUMENTS):
-        yield encode_table(_prepare(rows), partial(_describe_observations, raw_units))
+    return encode_table(_prepare(rows), partial(_describe_observations, raw_units))
 
 
 def _prepare(rows: pl.DataFrame) -> pl.DataFrame:

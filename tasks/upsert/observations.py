@@ -23,7 +23,6 @@ Fetch = Callable[[ProcessedFile], bytes]
 Source = Path | bytes
 """A Parquet file of OBSERVATIONS, its metadata tell the units of raw values; or its content."""
 
-_ROWS: Final = 50_000
 _GROUP_ROWS: Final = 512**2  # as polars writes them: a part that is read begins with a group
 _NOTHING: Final[Document] = {"measurements": {}, "superseded": True, "rev": "", "hash": ""}
 
@@ -84,7 +83,7 @@ def encode_file(source: Source, withdrawn: Sequence[str]) -> Iterator[list[Encod
     """
     raw_units = json.loads(pl.read_parquet_metadata(source).get("raw_units", "{}"))
     for rows in _read_rows(source, ~_is_of(withdrawn)):
-        yield from encode_observations(rows, raw_units)
+        yield encode_observations(rows, raw_units)
 
 
 def find_span(source: Source, withdrawn: Sequence[str]) -> list[datetime]:
@@ -101,12 +100,11 @@ def withdraw_rows(db: Database[Document], source: Source, withdrawn: Sequence[st
     replaces them.
     """
     count = 0
-    for frame in _read_rows(source, _is_of(withdrawn)) if withdrawn else ():
-        for rows in frame.iter_slices(BATCH_DOCUMENTS):
-            columns = (name_observations(rows), rows["rev"], rows["source_key"])
-            keys = ("_id", "rev", "metadata.source_key")
-            versions = (dict(zip(keys, told, strict=True)) for told in zip(*columns, strict=True))
-            count += _update(db, [UpdateOne(version, {"$set": _NOTHING}) for version in versions])
+    for rows in _read_rows(source, _is_of(withdrawn)) if withdrawn else ():
+        columns = (name_observations(rows), rows["rev"], rows["source_key"])
+        keys = ("_id", "rev", "metadata.source_key")
+        versions = (dict(zip(keys, told, strict=True)) for told in zip(*columns, strict=True))
+        count += _update(db, [UpdateOne(version, {"$set": _NOTHING}) for version in versions])
     return WriteCounts(received=count, modified=count)
 
 
@@ -123,4 +121,5 @@ def _read_rows(source: Source, wanted: pl.Expr) -> Iterator[pl.DataFrame]:
     file = pl.scan_parquet(source)
     # Of the whole file polars would read ahead as much as there is, however slowly it is taken.
     for start in range(0, file.select(pl.len()).collect().item(), _GROUP_ROWS):
-        yield from file.slice(start, _GROUP_ROWS).filter(wanted).collect().iter_slices(_ROWS)
+        rows = file.slice(start, _GROUP_ROWS).filter(wanted).collect()
+        yield from rows.iter_slices(BATCH_DOCUMENTS)

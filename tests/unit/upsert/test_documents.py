@@ -21,8 +21,8 @@ AWARE = CodecOptions(tz_aware=True)
 
 def read(frame: pl.DataFrame, raw_units: dict[str, str] | None = None) -> list[Document]:
     """Give the documents that are made of a frame, as a reader gets them."""
-    batches = encode_observations(frame, raw_units or {})
-    return [bson.decode(body, AWARE) for batch in batches for _, _, body, _ in batch]
+    encoded = encode_observations(frame, raw_units or {})
+    return [bson.decode(body, AWARE) for _, _, body, _ in encoded]
 
 
 def test_an_observation_is_named_after_station_and_utc_instant():
@@ -86,11 +86,6 @@ def test_texts_that_come_as_enum_give_the_same_document():
 def test_a_frame_without_variables_still_gives_its_rows():
     bare = observations([1.0, 2.0]).drop(pl.selectors.starts_with("air_temperature"))
     assert [document["measurements"] for document in read(bare)] == [{}, {}]
-
-
-def test_rows_beyond_one_slice_keep_their_order():
-    documents = read(observations([1.0] * 5001))
-    assert [document["metadata"]["source_line"] for document in documents] == list(range(1, 5002))
 
 
 @given(st.floats(-40, 50), st.datetimes(timezones=st.just(UTC)))

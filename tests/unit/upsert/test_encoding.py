@@ -85,7 +85,7 @@ def keep_finite(value: float | None) -> float | None:
 def test_documents_made_by_the_batch_are_byte_for_byte_those_made_one_by_one(
     rows: list[dict[str, Any]],
 ):
-    (batch,) = encode_observations(pl.DataFrame(rows, schema=SCHEMA), RAW_UNITS)
+    batch = encode_observations(pl.DataFrame(rows, schema=SCHEMA), RAW_UNITS)
     plain = [spell_out(row) for row in rows]
     expected = [
         (one["_id"], (one["rev"], one["hash"]), bson.encode(one), bson.encode(stamp))
@@ -128,5 +128,5 @@ def test_instants_before_1970_are_cut_to_milliseconds_as_bson_does():
     at = datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     row = {name: [None] for name in SCHEMA} | {"station_id": ["a:b"], "at": [at]}
     frame = pl.DataFrame(row, schema=SCHEMA | {"at": INSTANT})
-    ((_, _, body, _),) = next(encode_observations(frame, {}))
+    ((_, _, body, _),) = encode_observations(frame, {})
     assert bson.decode(body)["timestamp"] == datetime(1969, 12, 31, 23, 59, 59, 999_000)  # noqa: DTZ001

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bson
 import numpy as np
 import polars as pl
 
-from tests.unit.upsert.frames import observations
+from tasks.upsert.observations import encode_file
+from tests.unit.upsert.frames import observations, processed
 
 GROUP = 512**2
 READ = """
@@ -45,3 +47,11 @@ def measure_reading(path: Path) -> int:
 def test_a_reader_of_a_large_file_holds_a_part_of_it(tmp_path: Path):
     small, large = (measure_reading(write(tmp_path / f"{n}", n)) for n in (1, 4))
     assert large < 1.4 * small
+
+
+def test_rows_beyond_one_batch_keep_their_order():
+    layer = processed(observations([1.0] * 5001))
+    batches = list(encode_file(layer.fetch(layer.files[0]), ()))
+    lines = [bson.decode(body)["metadata"]["source_line"] for b in batches for _, _, body, _ in b]
+    assert [len(batch) for batch in batches] == [5000, 1]
+    assert lines == list(range(1, 5002))
