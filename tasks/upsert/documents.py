@@ -5,6 +5,7 @@ Instants are BSON dates in UTC.
 """
 
 import math
+import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -21,6 +22,7 @@ from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.scores import QUANTILES
+from tasks.common.settings import Settings
 from tasks.upsert.encoding import Encoded, encode_table, hash_content
 
 SCHEMA_VERSION: Final = 1
@@ -29,6 +31,11 @@ SCHEMA_VERSION: Final = 1
 MODEL_PACKAGES: Final = ("prophet", "statsforecast", "polars")
 """Packages whose version decides numbers; recorded with every forecast."""
 
+_SERIES: Final = ("station_id", "variable", "unit", "step_minutes", "licence")
+_DATA: Final = (
+    *("expected", "present", "gaps", "longest_gap_h", "newest_at", "freshness_h"),
+    *("suspect", "failed"),
+)
 _OUTSIDE_HASH: Final = frozenset({"_id", "run_id", "rev", "hash", "seconds", "data", "provenance"})
 
 
@@ -106,11 +113,20 @@ def _measurements(told: Document, raw_units: Mapping[str, str]) -> Document:
     return measured
 
 
-def forecast_documents(transformed: Transformed, forecasted: Forecasted) -> list[Document]:
+def forecast_documents(
+    transformed: Transformed, forecasted: Forecasted, *, settings: Settings
+) -> list[Document]:
     """Give one document per outcome, sorted by series, not yet named after a run.
 
     `valid_at` and the quantiles are arrays of one length; both are empty for a withheld series.
-    `seconds` (what the fits took) stands outside the hash: another run may take longer.
+    Outside the hash stand `seconds` (what the fits took), `data` (how good the series' data are)
+    and `provenance`: the same numbers from a slower machine, or from another image or revision,
+    are the same forecast, and what is stored first stays.
+
+    Args:
+        transformed: the history.
+        forecasted: the forecasts of `transformed`.
+        settings: tell the revision and the image of what computed them.
 
     Raises:
         TerminalError: a forecast is not a finite number.
@@ -118,12 +134,14 @@ def forecast_documents(transformed: Transformed, forecasted: Forecasted) -> list
     facts = {row["series_id"]: row for row in transformed.series.iter_rows(named=True)}
     by_series = forecasted.points.sort("series_id", "at").partition_by("series_id", as_dict=True)
     models = {package: version(package) for package in MODEL_PACKAGES}
+    origin = describe_origin(forecasted, settings)
     documents = []
     for outcome in sorted(forecasted.outcomes, key=lambda outcome: outcome.series_id):
         points = by_series.get((outcome.series_id,), forecasted.points.clear())
+        known = facts.get(outcome.series_id, {})
         document = {
             "series_id": outcome.series_id,
-            **_describe_series(facts.get(outcome.series_id, {})),
+            **{name: known.get(name) for name in _SERIES},
             "issue_at": forecasted.as_of,
             "horizon_end": forecasted.horizon_end,
             **_describe_outcome(outcome),
@@ -133,13 +151,21 @@ def forecast_documents(transformed: Transformed, forecasted: Forecasted) -> list
             **_to_arrays(points),
             "schema_version": SCHEMA_VERSION,
         }
-        documents.append(document | {"hash": hash_document(document)})
+        data = {name: known[name] for name in _DATA if name in known}
+        told = {"hash": hash_document(document), "data": data, "provenance": origin}
+        documents.append(document | told)
     return documents
 
 
-def _describe_series(row: Mapping[str, object]) -> Document:
-    names = ("station_id", "variable", "unit", "step_minutes", "licence")
-    return {name: row.get(name) for name in names}
+def describe_origin(forecasted: Forecasted, settings: Settings) -> Document:
+    """Tell what computed a run; null: not known, as outside an image."""
+    return {
+        "git_sha": settings.git_sha,
+        "image": settings.image,
+        "image_digest": settings.image_digest,
+        "python": platform.python_version(),
+        "seed": forecasted.configuration.get("seed"),
+    }
 
 
 def _describe_outcome(outcome: SeriesOutcome) -> Document:

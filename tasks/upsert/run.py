@@ -9,9 +9,13 @@ from tasks.common.accounts import SeriesOutcome, WriteCounts, judge_run
 from tasks.common.mongo import Document, ensure_indexes, locate_database
 from tasks.common.results import Forecasted, ProcessedFile, Transformed, Written
 from tasks.common.settings import Settings
-from tasks.upsert.documents import SCHEMA_VERSION, cut_to_milliseconds, forecast_documents
+from tasks.upsert.documents import (
+    SCHEMA_VERSION,
+    cut_to_milliseconds,
+    describe_origin,
+    forecast_documents,
+)
 from tasks.upsert.observations import load_observations
-from tasks.upsert.provenance import add_provenance, describe_origin
 from tasks.upsert.publish import name_run, publish_run
 from tasks.upsert.recall import write_scores
 from tasks.upsert.stations import write_stations
@@ -59,12 +63,11 @@ def write_run(
     observations = load_observations(db, transformed.files, fetch)
     scores = write_scores(db, forecasted.scored.scores, as_of=transformed.as_of)
     planned = plan_run(transformed, forecasted)
-    documents = forecast_documents(transformed, forecasted)
     publication = publish_run(
         db,
         planned.run_id,
         _describe_run(transformed, forecasted, settings),
-        list(add_provenance(documents, transformed, forecasted, settings=settings)),
+        forecast_documents(transformed, forecasted, settings=settings),
     )
     return Written(
         run_id=publication.run_id,

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document
+from tasks.common.results import Forecasted
+from tasks.common.settings import Settings
 from tasks.upsert.documents import encode_observations, forecast_documents, hash_document
 from tests.unit.upsert.frames import DEMAND, WIND, forecasted, observations, transformed
 
@@ -95,16 +97,20 @@ def test_the_hash_survives_the_way_through_bson(value: float, at: datetime):
     assert hash_document(stored) == hash_document(document)
 
 
+def tell(made: Forecasted) -> list[Document]:
+    return forecast_documents(transformed(), made, settings=Settings())
+
+
 def test_the_hash_ignores_durations_and_nothing_else():
-    _, slow = forecast_documents(transformed(), forecasted(seconds=9.0))
-    _, fast = forecast_documents(transformed(), forecasted(seconds=1.0))
-    _, other = forecast_documents(transformed(), forecasted(demand=6000.1))
+    _, slow = tell(forecasted(seconds=9.0))
+    _, fast = tell(forecasted(seconds=1.0))
+    _, other = tell(forecasted(demand=6000.1))
     assert slow["seconds"] != fast["seconds"]
     assert slow["hash"] == fast["hash"] != other["hash"]
 
 
 def test_a_published_series_holds_its_points_and_how_it_was_made():
-    documents = {d["series_id"]: d for d in forecast_documents(transformed(), forecasted())}
+    documents = {d["series_id"]: d for d in tell(forecasted())}
     demand = documents[DEMAND]
     assert len(demand["valid_at"]) == len(demand["lower95"]) == 24
     assert (demand["unit"], demand["published"]) == ("MW", "combination")
@@ -124,8 +130,7 @@ def test_the_terms_of_the_headline_and_the_chance_of_rain_are_stored():
         points=made.points.with_columns(probability=pl.lit(0.25)),
     )
     wet, dry = (
-        next(d for d in forecast_documents(transformed(), one) if d["series_id"] == first.series_id)
-        for one in (told, made)
+        next(d for d in tell(one) if d["series_id"] == first.series_id) for one in (told, made)
     )
     stored = bson.decode(bson.encode(wet))
     assert stored["components"] == {name: list(term) for name, term in terms.items()}
@@ -134,11 +139,11 @@ def test_the_terms_of_the_headline_and_the_chance_of_rain_are_stored():
 
 
 def test_a_withheld_series_says_why_and_has_no_points():
-    documents = {d["series_id"]: d for d in forecast_documents(transformed(), forecasted())}
+    documents = {d["series_id"]: d for d in tell(forecasted())}
     assert documents[WIND]["reason"] == "the newest value is 20 days old"
     assert documents[WIND]["valid_at"] == documents[WIND]["value"] == []
 
 
 def test_a_forecast_that_is_not_a_number_is_never_stored():
     with pytest.raises(TerminalError, match=rf"{DEMAND} has a value"):
-        forecast_documents(transformed(), forecasted(demand=math.inf))
+        tell(forecasted(demand=math.inf))

@@ -7,7 +7,6 @@ import polars as pl
 from tasks.common.mongo import Document
 from tasks.common.settings import Settings
 from tasks.upsert.documents import forecast_documents, hash_document
-from tasks.upsert.provenance import add_provenance
 from tests.unit.upsert.frames import forecasted, transformed
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -17,8 +16,7 @@ def provide(settings: Settings) -> dict[str, Document]:
     counts = pl.DataFrame({"expected": [48, 144], "present": [47, 140], "gaps": [1, 4]})
     history = replace(transformed(), series=transformed().series.hstack(counts))
     forecast = replace(forecasted(), configuration={"seed": "7"})
-    documents = forecast_documents(history, forecast)
-    told = add_provenance(documents, history, forecast, settings=settings)
+    told = forecast_documents(history, forecast, settings=settings)
     return {document["series_id"]: document for document in told}
 
 
