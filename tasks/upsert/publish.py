@@ -6,8 +6,8 @@ leaves readers on the old run, and the next attempt completes the new one.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -17,21 +17,11 @@ from tasks.common.accounts import WriteCounts
 from tasks.common.contracts import MARKET_ZONE
 from tasks.common.errors import TerminalError
 from tasks.common.mongo import Document, retried
+from tasks.common.results import Written
 from tasks.upsert.documents import hash_document
-from tasks.upsert.pointer import Effect, read_pointer, turn_forward
+from tasks.upsert.pointer import Effect, Turn, read_pointer, turn_forward
 from tasks.upsert.reading import tell_unfit
 from tasks.upsert.write import write_documents
-
-
-@dataclass(frozen=True)
-class Publication:
-    """Where a run stands; the words are those of `Written`."""
-
-    run_id: str
-    counts: Mapping[str, WriteCounts]
-    published: bool
-    previous_run_id: str | None
-    notes: tuple[str, ...]
 
 
 def name_run(as_of: datetime, config_hash: str, input_hash: str) -> str:
@@ -51,9 +41,9 @@ def sum_hashes(hashes: Iterable[str]) -> str:
 
 
 def publish_run(
-    db: Database[Document], name: str, run: Document, forecasts: Sequence[Document]
-) -> Publication:
-    """Write a run, read it back, then turn `current` to it.
+    db: Database[Document], planned: Written, run: Document, forecasts: Sequence[Document]
+) -> Written:
+    """Write a run, read it back, then turn `current` to it; give its part of the counts.
 
     A complete run never changes. Other numbers under its name, which equal configuration and
     input should never give, become a run of their own: `name-2`. The pointer stays where it is
@@ -62,7 +52,7 @@ def publish_run(
 
     Args:
         db: holds `forecasts`, `forecast_runs` and `current`.
-        name: from `name_run`.
+        planned: the run before anything of it is written, named by `name_run`.
         run: what to record of the run; holds `issue_at`, cut to milliseconds, and `pattern`.
         forecasts: from `forecast_documents`.
 
@@ -70,22 +60,26 @@ def publish_run(
         TerminalError: what is stored is not what was written.
     """
     run = run | _summarize(forecasts)
-    run_id, is_new = _claim_run(db, name, run)
+    run_id, is_new = _claim_run(db, planned.run_id, run)
     named = [_name_forecast(run_id, document) for document in forecasts]
     counts = {"forecasts": write_documents(db["forecasts"], named)}
     verify_forecasts(db, run_id, run)
     completed = _complete_run(db, run_id)
     counts["forecast_runs"] = _count_one("inserted" if is_new else completed)
-    notes = [] if run_id == name else [_tell_edition(name, run_id)]
     if doubt := tell_unfit(run):
-        shown = read_pointer(db).get("run_id")
-        notes.append(f"Run {run_id} is not published, since {doubt}: readers stay where they are.")
-        return Publication(run_id, counts, False, shown, tuple(notes))
-    turn = turn_forward(db, run_id, run["issue_at"])
-    counts["current"] = _count_one(turn.effect)
-    notes += [turn.note] if turn.note else []
-    return Publication(
-        run_id, counts, turn.effect != "duplicate", turn.previous_run_id, tuple(notes)
+        note = f"Run {run_id} is not published, since {doubt}: readers stay where they are."
+        turn = Turn("duplicate", read_pointer(db).get("run_id"), note)
+    else:
+        turn = turn_forward(db, run_id, run["issue_at"])
+        counts["current"] = _count_one(turn.effect)
+    edition = None if run_id == planned.run_id else _tell_edition(planned.run_id, run_id)
+    return replace(
+        planned,
+        run_id=run_id,
+        counts=counts,
+        published=turn.effect != "duplicate",
+        previous_run_id=turn.previous_run_id,
+        notes=tuple(filter(None, (edition, turn.note))),
     )
 
 

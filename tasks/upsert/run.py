@@ -1,7 +1,9 @@
 """One run into MongoDB, in the order that keeps readers safe."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import sha256
+from typing import Final
 
 from pymongo.database import Database
 
@@ -20,22 +22,23 @@ from tasks.upsert.publish import name_run, publish_run
 from tasks.upsert.recall import write_scores
 from tasks.upsert.stations import write_stations
 
-WRITTEN_COLLECTIONS = (
+_COLLECTIONS: Final = (
     *("stations", "observations", "scores"),
     *("forecasts", "forecast_runs", "current"),
 )
-"""What `Written.counts` tells of."""
 
 
-def plan_run(transformed: Transformed, forecasted: Forecasted) -> Written:
+def plan_run(
+    transformed: Transformed, forecasted: Forecasted, *, database: str = "nowhere (dry run)"
+) -> Written:
     """Name the run that would be written; nothing is."""
     known = transformed.input_hash + _hash_corrections(forecasted.outcomes)
     return Written(
         run_id=name_run(transformed.as_of, forecasted.config_hash, known),
-        counts={name: WriteCounts() for name in WRITTEN_COLLECTIONS},
+        counts={name: WriteCounts() for name in _COLLECTIONS},
         published=False,
         previous_run_id=None,
-        database="nowhere (dry run)",
+        database=database,
     )
 
 
@@ -62,26 +65,15 @@ def write_run(
     stations, moves = write_stations(db, transformed.stations, as_of=transformed.as_of)
     observations = load_observations(db, transformed.files, fetch)
     scores = write_scores(db, forecasted.scored.scores, as_of=transformed.as_of)
-    planned = plan_run(transformed, forecasted)
-    publication = publish_run(
+    written = publish_run(
         db,
-        planned.run_id,
+        plan_run(transformed, forecasted, database=locate_database(settings)),
         _describe_run(transformed, forecasted, settings),
         forecast_documents(transformed, forecasted, settings=settings),
     )
-    return Written(
-        run_id=publication.run_id,
-        counts={
-            "stations": stations,
-            "observations": observations,
-            "scores": scores,
-            **publication.counts,
-        },
-        published=publication.published,
-        previous_run_id=publication.previous_run_id,
-        database=locate_database(settings),
-        notes=(*moves, *publication.notes),
-    )
+    counts = {"stations": stations, "observations": observations, "scores": scores}
+    notes = (*moves, *written.notes)
+    return replace(written, counts={**counts, **written.counts}, notes=notes)
 
 
 def _hash_corrections(outcomes: Iterable[SeriesOutcome]) -> str:
