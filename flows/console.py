@@ -147,4 +147,4 @@ def _check_words(
     if lake is not None:
         open_store(lake, settings)
     check_file(json, "--json")
-    return settings, None if as_of is None else parse_instant(as_of)
+    return settings, parse_instant(as_of)

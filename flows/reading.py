@@ -5,8 +5,7 @@ Exit codes: 0; 3 a series is stale or withheld; 1 there is nothing to read; 2 wr
 
 import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +20,6 @@ from flows.terminal import check_file, parse_instant, say
 from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError
 from tasks.common.mongo import open_database
-from tasks.common.settings import Settings, load_settings
 from tasks.report.reading import render_explanation, render_forecasts
 from tasks.report.text import plain, tell_instant
 from tasks.upsert.explanation import explain_forecast
@@ -60,8 +58,8 @@ def latest(
     check_file(output, "--output")
     if output is None and format == "parquet" and sys.stdout.isatty():
         raise ConfigurationError("Parquet is not for a terminal: name a file with --output.")
-    instant = None if as_of is None else parse_instant(as_of)
-    with _settled(lake) as settings, open_database(settings) as db:
+    instant = parse_instant(as_of)
+    with stored_ground(lake, say=say) as settings, open_database(settings) as db:
         shown = find_run(db, instant)
         found = find_forecasts(db, shown.run["_id"], series)
     if format == "table":
@@ -92,9 +90,8 @@ def explain(
         format: A table to look at, or json.
         lake: The --lake of the run, where the embedded MongoDB keeps one database for each.
     """
-    instant = None if at is None else parse_instant(at, option="--at")
-    then = None if as_of is None else parse_instant(as_of)
-    with _settled(lake) as settings, open_database(settings) as db:
+    instant, then = parse_instant(at, option="--at"), parse_instant(as_of)
+    with stored_ground(lake, say=say) as settings, open_database(settings) as db:
         shown = find_run(db, then)
         found = find_forecasts(db, shown.run["_id"], series, whole=True)
     if len(found) > 1:
@@ -118,7 +115,7 @@ def rollback(*, to: str | None = None, lake: str | None = None) -> int:
         to: The run, as `forecast_runs` names it; default the one before.
         lake: The --lake of the run, where the embedded MongoDB keeps one database for each.
     """
-    with _settled(lake) as settings, open_database(settings) as db:
+    with stored_ground(lake, say=say) as settings, open_database(settings) as db:
         done = roll_back(db, to)
     sys.stdout.write(plain(_tell_rollback(done)) + "\n")
     return 0
@@ -139,12 +136,6 @@ def _tell_rollback(done: RolledBack) -> str:
         names = ", ".join(done.withdrawn)
         said.append(f"Withdrawn, even if repeated: {names}; {again} gives it to readers again.")
     return "\n".join([*said, "The next run with other numbers is published as ever."])
-
-
-@contextmanager
-def _settled(lake: str | None) -> Generator[Settings]:
-    with stored_ground(load_settings(), lake, say=say):
-        yield load_settings()  # names the embedded MongoDB by now
 
 
 def _remark_trouble(found: Sequence[dict[str, Any]]) -> int:

@@ -20,7 +20,7 @@ from tasks.common.errors import PipelineError
 from tasks.common.mongo import locate_database, open_database
 from tasks.common.objects import open_store, resolve_output
 from tasks.common.schedule import find_due
-from tasks.common.settings import Settings, load_settings
+from tasks.common.settings import Settings
 from tasks.extract.catalogue import load_sources
 from tasks.extract.landing import read_known, survey
 from tasks.report.text import plain, tell_instant
@@ -66,10 +66,11 @@ def _look(
     lake: str | None, now: datetime, *, grace: timedelta, patience_s: float
 ) -> dict[str, Any]:
     try:
-        with stored_ground(load_settings(), lake, say=_warn):
-            settings = load_settings()  # names the embedded MongoDB by now
-            with open_database(settings, patience_s=patience_s) as db:
-                told = judge(read_condition(db), now, grace=grace)
+        with (
+            stored_ground(lake, say=_warn) as settings,
+            open_database(settings, patience_s=patience_s) as db,
+        ):
+            told = judge(read_condition(db), now, grace=grace)
     except PipelineError as error:
         return {"state": "unreachable", "findings": [str(error)]}
     unread = _count_unread(lake or settings.lake_uri, settings, patience_s=patience_s)

@@ -82,12 +82,14 @@ def check_file(file: Path | None, option: str) -> None:
         raise ConfigurationError(msg)
 
 
-def parse_instant(text: str, *, option: str = "--as-of") -> datetime:
-    """Read an instant as people type it.
+def parse_instant(text: str | None, *, option: str = "--as-of") -> datetime | None:
+    """Read an instant as people type it, if they do.
 
     Raises:
         ConfigurationError: it is none, is far off, or has no offset.
     """
+    if text is None:
+        return None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

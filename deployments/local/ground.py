@@ -12,7 +12,7 @@ from deployments.local.demo import fill_lake, read_demo
 from deployments.local.mongod import running_mongod
 from tasks.common.errors import ConfigurationError
 from tasks.common.schedule import find_due
-from tasks.common.settings import Settings, runs_on_ecs
+from tasks.common.settings import Settings, load_settings, runs_on_ecs
 
 LOCAL: Final = Path(".local")
 """Everything the project keeps on a laptop, below the working directory."""
@@ -34,15 +34,15 @@ def prepared_ground(
 
 
 @contextmanager
-def stored_ground(
-    settings: Settings, lake: str | None, *, say: Callable[[str], None]
-) -> Generator[None]:
+def stored_ground(lake: str | None, *, say: Callable[[str], None]) -> Generator[Settings]:
     """Serve what an earlier run stored, to be read: the embedded MongoDB if nothing is configured.
+
+    Yields the settings, which name that MongoDB.
 
     Raises:
         ConfigurationError: nothing is configured, and nothing was ever run here.
     """
-    folder = LOCAL / _name_database(lake)
+    settings, folder = load_settings(), LOCAL / _name_database(lake)
     if settings.mongodb_uri is None and not (folder / "data").is_dir():
         msg = (
             f"MONGODB_URI is not set, and no embedded MongoDB is in {folder}: run "
@@ -50,7 +50,7 @@ def stored_ground(
         )
         raise ConfigurationError(msg)
     with _serving_mongodb(lake, say) if settings.mongodb_uri is None else nullcontext():
-        yield
+        yield load_settings()
 
 
 @contextmanager

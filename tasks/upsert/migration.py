@@ -35,15 +35,14 @@ def mark_known(db: Db, plan: Plan) -> Plan:
     what the withdrawn rows had displaced is then written after them.
     """
     known = read_ledger(db, [item.entry for item in plan.items]) if plan.may_skip else set()
-    due = {_name_month(i) for i in plan.items if _is_partial(i) and i.entry not in known}
-
-    ordered = sorted(plan.items, key=lambda item: not _is_partial(item))
+    due = {_name_month(i) for i in plan.items if _list_withdrawn(i) and i.entry not in known}
+    ordered = sorted(plan.items, key=lambda item: not _list_withdrawn(item))
     items = (replace(i, is_known=i.entry in known and _name_month(i) not in due) for i in ordered)
     return replace(plan, items=tuple(items))
 
 
-def _is_partial(item: Item) -> bool:
-    return item.file is not None and bool(item.file.withdrawn)
+def _list_withdrawn(item: Item) -> tuple[str, ...]:
+    return item.file.withdrawn if item.file else ()
 
 
 def _name_month(item: Item) -> tuple[str, str]:
@@ -83,7 +82,7 @@ def _account_for(db: Db, plan: Plan, one: Fetched, store: ObjectStore, lease_s: 
     if one.reason:
         return open_account(one.item, "refused", one)
     started, counts, reckoning = perf_counter(), WriteCounts(), Reckoning(store)
-    withdrawn = one.item.file.withdrawn if one.item.file else ()
+    withdrawn = _list_withdrawn(one.item)
     for path in one.files if plan.mode == "load" else ():
         withdraw_rows(db, path, withdrawn)
     for documents in chain.from_iterable(encode_file(path, withdrawn) for path in one.files):
@@ -157,11 +156,11 @@ class Reckoning:
         rejected = sum(one.rejected.values())
         older = one.rows - rejected - counts.received
         counts += WriteCounts(rejected + older, duplicate=older, rejected=rejected)
-        names, withdrawn = sorted(self.wanted), one.item.file.withdrawn if one.item.file else ()
+        withdrawn = _list_withdrawn(one.item)
         instants = [at for path in one.files for at in find_span(path, withdrawn)]
         found = {
             "rows": counts.check(one.item.key),
-            "stations": {name: (self.wanted[name], self.stored[name]) for name in names},
+            "stations": {n: (self.wanted[n], self.stored[n]) for n in sorted(self.wanted)},
             "checksum": f"{self.checksum % 2**128:032x}",
             "checksum_stored": f"{self.checksum_stored % 2**128:032x}",
             **{name: getattr(self, name) for name in ("displaced", "differing", "differing_keys")},
