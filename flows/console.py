@@ -6,7 +6,7 @@ Exit codes: 0 COMPLETED, 3 DEGRADED, 1 FAILED, 2 wrong usage or configuration.
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -20,7 +20,6 @@ from flows.terminal import (
     check_file,
     mute,
     parse_instant,
-    run_command,
     run_here,
     say,
     show_outcome,
@@ -131,11 +130,6 @@ def serve(*, name: str = "forecast-local") -> None:
             forecast_pipeline.serve(name=name, schedule=WEEKLY)
         else:  # the demo's data end at its issue time, so the form is filled with it
             forecast_pipeline.serve(name=name, parameters={"as_of": demo_ends.isoformat()})
-
-
-def forecast_command() -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    run_command(app)
 
 
 def _check_words(

@@ -63,6 +63,7 @@ def forecast_pipeline(
 
 
 if __name__ == "__main__":
-    from flows.console import forecast_command
+    from flows.console import app
+    from flows.terminal import run_command
 
-    forecast_command()
+    run_command(app)

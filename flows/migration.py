@@ -109,6 +109,7 @@ def _find_failure(state: State[Any]) -> BaseException | None:
 
 
 if __name__ == "__main__":
-    from flows.migration_console import migration_command
+    from flows.migration_console import app
+    from flows.terminal import run_command
 
-    migration_command()
+    run_command(app)

@@ -2,13 +2,13 @@
 
 from datetime import date as day
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from deployments.local.ground import prepared_ground
 from flows.migration import s3_to_mongo_migration
-from flows.terminal import Quiet, check_file, mute, run_command, run_here, say, show_outcome
+from flows.terminal import Quiet, check_file, mute, run_here, say, show_outcome
 from tasks.common.migration import Selection, choose_mode
 from tasks.common.objects import open_store
 from tasks.common.settings import load_settings
@@ -67,8 +67,3 @@ def run(  # noqa: PLR0913 - one option a word
         outcome = run_here(s3_to_mongo_migration, words, quiet=quiet)
     render = render_verdict if quiet else render_migration
     return show_outcome(outcome, MigrationReport, render=render, json=json)
-
-
-def migration_command() -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    run_command(app)

@@ -14,16 +14,8 @@ from typing import Final
 from prefect.logging.formatters import JsonFormatter
 from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
-from rich.text import Text
 
 from tasks.forecast.task import listener
 from tasks.forecast.work import How
@@ -64,13 +56,6 @@ def _find_handlers() -> list[PrefectConsoleHandler]:
     return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]
 
 
-class _Label(ProgressColumn):
-    """The text of a line, cut to the width that is left."""
-
-    def render(self, task: Task) -> Text:
-        return inert_text(task.description)
-
-
 class _Steps(logging.Handler):
     """Hands on every log record of a step as `step: what it says`."""
 
@@ -81,12 +66,14 @@ class _Steps(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         step = getattr(record, "task_name", "")
         said = record.getMessage().replace("Finished in state Completed()", "done")
-        self.show.update(self.show.task_ids[0], description=f"{step}: {said}")
+        description = inert_text(f"{step}: {said}").plain
+        self.show.update(self.show.task_ids[0], description=description)
 
 
 @contextmanager
 def _live_line() -> Generator[None]:
-    label = _Label(Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    cut = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    label = TextColumn("{task.description}", markup=False, table_column=cut)
     columns = (SpinnerColumn(), TimeElapsedColumn(), BarColumn(16), label)
     with Progress(*columns, console=stderr, transient=True, expand=True) as progress:
         line = progress.add_task("starting", total=None)

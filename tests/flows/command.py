@@ -6,13 +6,15 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from cyclopts import App
 
+from flows.terminal import run_command
 from tests.shell import BASH, ROOT, call
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -50,14 +52,14 @@ def _run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> R
     return Ran(done.returncode, done.stdout, done.stderr, report)
 
 
-def refuse(command: Callable[[], NoReturn], *words: str) -> str | int | None:
+def refuse(app: App, *words: str) -> str | int | None:
     """Run a command line in this process, for words that it refuses, and give its exit code."""
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
         patch.setattr(sys, "argv", ["command", *words])
         with pytest.raises(SystemExit) as left:
-            command()
+            run_command(app)
     signal.signal(signal.SIGTERM, handler)
     return left.value.code
 

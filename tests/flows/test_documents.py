@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.console import forecast_command
+from flows.console import app
 from tests.flows.command import read_fence, refuse, require_shared_data, run_module, type_line
 from tests.shell import (
     PAGES,
@@ -119,7 +119,7 @@ def test_wrong_usage_is_told_and_exits_2(
     said: str,
 ):
     monkeypatch.chdir(tmp_path)
-    assert refuse(forecast_command, *arguments) == 2
+    assert refuse(app, *arguments) == 2
     assert said in "".join(capsys.readouterr())
     assert not (tmp_path / ".local").exists()
 

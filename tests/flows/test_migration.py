@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from flows.migration_console import migration_command
+from flows.migration_console import app
 from tasks.common.objects import open_store
 from tasks.common.settings import Settings
 from tests.fixtures.migrating import older, write_layer, write_older
@@ -91,7 +91,7 @@ def test_words_that_cannot_be_carried_out_are_refused(
     lake: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/")
-    assert refuse(migration_command, "--lake", str(lake), *words) == 2
+    assert refuse(app, "--lake", str(lake), *words) == 2
 
 
 def test_a_report_without_a_place_in_the_lake_is_told_all_the_same(
