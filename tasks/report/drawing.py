@@ -43,7 +43,9 @@ def drawn(size: Size, title: str) -> Generator[tuple["Axes", io.StringIO]]:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(size.width / 72, size.height / 72))
         figure.patch.set_visible(False)
-        axes = figure.add_axes(_leave_margins(size))
+        width, height = size.width - size.left - 8, size.height - 8 - 18  # right; top and bottom
+        box = (size.left / size.width, 18 / size.height, width / size.width, height / size.height)
+        axes = figure.add_axes(box)
         _quieten(axes, steps=3 if size.height < 150 else 5)
         yield axes, svg
         written = io.BytesIO()
@@ -51,17 +53,6 @@ def drawn(size: Size, title: str) -> Generator[tuple["Axes", io.StringIO]]:
     root = ET.fromstring(written.getvalue())  # noqa: S314 (written in the line above)
     svg.write(f'<svg role="img" viewBox="0 0 {size.width} {size.height}">')
     svg.write(f"<title>{escape(title)}</title>{''.join(_list_marks(root, ''))}</svg>")
-
-
-def _leave_margins(size: Size) -> tuple[float, float, float, float]:
-    top, right, bottom = 8, 8, 18
-    width, height = size.width - size.left - right, size.height - top - bottom
-    return (
-        size.left / size.width,
-        bottom / size.height,
-        width / size.width,
-        height / size.height,
-    )
 
 
 def _quieten(axes: "Axes", *, steps: int) -> None:

@@ -24,11 +24,11 @@ def list_outturns(scorecard: Sequence[Score]) -> list[tuple[str, ...]]:
     return [_list_cells(told) for told in sorted(by_series.values(), key=_rank)]
 
 
-def describe_moves(changes: Changes, most: int = 3) -> Iterator[str]:
-    """Tell what is configured otherwise since the last run, and which series moved most, why."""
+def describe_moves(changes: Changes) -> Iterator[str]:
+    """Tell what is configured otherwise since the last run, and which three series moved most."""
     if changes.changed:
         yield f"Otherwise than in {changes.since_run_id}: {'; '.join(changes.changed)}."
-    for one in changes.series[:most]:
+    for one in changes.series[:3]:
         if one.mean_size is None:
             yield f"Gone since the last run: {one.series_id}: {one.detail}"
             continue

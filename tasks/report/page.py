@@ -103,30 +103,24 @@ def _list_tiles(report: RunReport) -> Iterator[Tile]:
 
 def _link_series(gallery: Gallery, groups: list[Group]) -> dict[str, Markup]:
     """Name every series, linked to its chart where there is one."""
-    anchors = {card.series.series_id: card.anchor for group in groups for card in group.cards}
-    return {
-        one.series_id: _name_series(gallery.places[one.series_id], label(one.variable), anchor)
+    name, link = Markup("<bdi>{}</bdi> <small>{}</small>"), Markup('<a href="#{}">{}</a>')
+    names = {
+        one.series_id: name.format(gallery.places[one.series_id], label(one.variable))
         for one in gallery.report.series
-        for anchor in [anchors.get(one.series_id)]
     }
-
-
-def _name_series(place: str, variable: str, anchor: str | None) -> Markup:
-    name = Markup("<bdi>{}</bdi> <small>{}</small>").format(place, variable)
-    return Markup('<a href="#{}">{}</a>').format(anchor, name) if anchor else name
+    anchors = {card.series.series_id: card.anchor for group in groups for card in group.cards}
+    return names | {key: link.format(anchor, names[key]) for key, anchor in anchors.items()}
 
 
 def _tabulate_scores(scores: pl.DataFrame, series: pl.DataFrame) -> Markup | None:
     """Give the newest scores of demand by lead bucket, of weather over the next seven days."""
-    weekly = tables.pool_scores(scores, series)
-    if weekly.is_empty():
-        return None
-    newest, trends = [], []
-    for (variable, _), weeks in weekly.group_by("variable", "lead", maintain_order=True):
-        newest.append(weeks.tail(1).with_columns(variable=pl.lit(label(str(variable)))))
-        told = f"MASE of {weeks.height} issue times, the newest {tables.figure(weeks['mase'][-1])}"
-        trends.append(draw_trend(weeks["mase"].to_list(), title=told))
-    return tables.tabulate_scores(pl.concat(newest), trends)
+    rows = []
+    for weeks in tables.pool_scores(scores, series).partition_by("variable", "lead"):
+        newest, mase = weeks.row(-1, named=True), weeks["mase"].to_list()
+        told = f"MASE of {len(mase)} issue times, the newest {tables.figure(mase[-1])}"
+        trend = draw_trend(mase, title=told)
+        rows.append(newest | {"variable": label(newest["variable"]), "trend": trend})
+    return tables.tabulate_scores(rows) if rows else None
 
 
 def _draw_trends(scorecard: Iterable[Score]) -> dict[str, Markup]:

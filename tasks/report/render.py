@@ -11,7 +11,10 @@ from tasks.report.migration import MigrationReport
 from tasks.report.outturn import HEADERS, describe_moves, list_outturns
 from tasks.report.text import fence, inert_text, join_counts, tabulate, tell_instant, write_table
 
-STATE_STYLE: Final = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
+MOST_ROWS: Final = 30
+"""Series, or objects of a migration, that a terminal shows."""
+
+_STATE_STYLE: Final = {"COMPLETED": "bold green", "DEGRADED": "bold yellow", "FAILED": "bold red"}
 _STATUS_STYLE: Final = {"model": "green", "fallback": "yellow", "stale": "red", "withheld": "red"}
 
 _DEMAND: Final = ("series", "day", "minimum MW", "maximum MW", "energy MWh")
@@ -22,15 +25,15 @@ _TEXTS: Final = ("series", "day", "status", "object", "why")
 Rows = Sequence[tuple[str, ...]]
 
 
-def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
-    """Give the summary for a terminal of 100 columns; `rows` bounds the table of series."""
+def render_terminal(report: RunReport) -> RenderableType:
+    """Give the summary for a terminal of 100 columns, and the first 30 series."""
     parts = [render_verdict(report), *map(inert_text, _describe_lines(report))]
     for title, headers, cells in _list_sections(report, scores=12):
         parts += [Text(f"\n{title}"), tabulate(headers, cells, texts=_TEXTS)]
-    shown = (_style_cells(one) for one in report.series[:rows])
+    shown = (_style_cells(one) for one in report.series[:MOST_ROWS])
     parts += [Text("\nSeries, troubled ones first"), tabulate(_SERIES, shown, texts=_TEXTS)]
-    if len(report.series) > rows:
-        parts.append(Text(f"... and {len(report.series) - rows} more series, in the JSON."))
+    if (more := len(report.series) - MOST_ROWS) > 0:
+        parts.append(Text(f"... and {more} more series, in the JSON."))
     if report.page_key:
         parts += [Text(), inert_text(f"Page: {report.input.output}/{report.page_key}")]
     return Group(*parts)
@@ -38,7 +41,7 @@ def render_terminal(report: RunReport, *, rows: int = 30) -> RenderableType:
 
 def render_verdict(report: RunReport | MigrationReport) -> RenderableType:
     """Give the verdict alone, one line in all."""
-    return inert_text(report.verdict, STATE_STYLE[report.state])
+    return inert_text(report.verdict, _STATE_STYLE[report.state])
 
 
 def render_markdown(report: RunReport, page: str | None = None) -> str:

@@ -12,7 +12,7 @@ from utilsforecast import losses
 
 from tasks.common.contracts import INSTANT, MARKET_ZONE, VARIABLES, WET_MM
 from tasks.common.results import Transformed
-from tasks.common.scores import BUCKETS, SCORES, Earlier, Scored
+from tasks.common.scores import SCORES, Earlier, Scored
 
 HAPPENED: Final = 0.95
 """Least share of a bucket's time that is over. Not all of it: two hours of the seventh day after
@@ -77,10 +77,8 @@ def _score_some(
         return SCORES.to_frame()
     scores = _measure(_unwrap(buckets)).join(_measure_scales(earlier, known), on=_KEYS, how="left")
     mase = pl.when(pl.col("scale") > 0).then(pl.col("mae") / pl.col("scale"))
-    rounded = scores.with_columns(mase=mase).with_columns(
-        pl.col(METRICS).round_sig_figs(_DIGITS), pl.col("bucket").cast(BUCKETS)
-    )
-    return rounded.select(SCORES.names()).cast(dict(SCORES))
+    told = scores.with_columns(mase=mase).select(SCORES.names()).cast(dict(SCORES))
+    return told.with_columns(pl.col(METRICS).round_sig_figs(_DIGITS))
 
 
 def _cut_buckets(told: pl.DataFrame, as_of: datetime) -> pl.DataFrame:

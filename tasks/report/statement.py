@@ -10,22 +10,22 @@ from rich.text import Text
 
 from tasks.common.migration import Account
 from tasks.report.migration import MigrationReport
-from tasks.report.render import render_verdict
+from tasks.report.render import MOST_ROWS, render_verdict
 from tasks.report.text import inert_text, join_counts, tabulate
 
 _HEADERS = ("object", "fate", "read", "new", "changed", "same", "duplicate", "rejected")
 _COMPARED = ("missing", "altered")
 
 
-def render_migration(report: MigrationReport, *, rows: int = 30) -> RenderableType:
-    """Give the summary for a terminal of 100 columns; `rows` bounds the table of objects."""
-    told = tabulate_objects(report, rows=rows)
+def render_migration(report: MigrationReport) -> RenderableType:
+    """Give the summary for a terminal of 100 columns, and the first 30 objects."""
+    told = tabulate_objects(report, rows=MOST_ROWS)
     headers = [*told[0]] if told else _HEADERS
     table = tabulate(headers, (tuple(row.values()) for row in told), texts=_HEADERS[:2])
     parts: list[RenderableType] = [render_verdict(report)]
     parts += map(inert_text, describe_migration(report))
-    if len(report.objects) > rows:
-        parts.append(Text(f"The first {rows} of {len(report.objects)} objects; the JSON has all."))
+    if (count := len(report.objects)) > MOST_ROWS:
+        parts.append(Text(f"The first {MOST_ROWS} of {count} objects; the JSON has all."))
     return Group(*parts, table)
 
 

@@ -189,10 +189,9 @@ def _describe_changes(moved: Changes, series: pl.DataFrame) -> document.Changes:
     units = dict(series.select("series_id", "unit").iter_rows())
     explained = moved.frame.filter(pl.col("cause").is_not_null())
     told = [_describe_change(row, units) for row in explained.iter_rows(named=True)]
-    since = (moved.since.run_id, moved.since.issue_at) if moved.since else (None, None)
     return document.Changes(
-        since_run_id=since[0],
-        since_issue_at=since[1],
+        since_run_id=moved.since.run_id if moved.since else None,
+        since_issue_at=moved.since.issue_at if moved.since else None,
         reason=moved.reason,
         changed=list(moved.changed),
         series=told,

@@ -131,9 +131,8 @@ def pool_scores(scores: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def tabulate_scores(scores: pl.DataFrame, trends: Sequence[Markup]) -> Markup:
-    """Give one row a variable and lead bucket: rows of `pool_scores`, each with its trend."""
-    rows = scores.to_dicts()
+def tabulate_scores(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """Give one row a variable and lead bucket: rows of `pool_scores`, each with its `trend`."""
     columns = {
         "forecast of": [row["variable"] for row in rows],
         "lead": [row["lead"] for row in rows],
@@ -143,7 +142,7 @@ def tabulate_scores(scores: pl.DataFrame, trends: Sequence[Markup]) -> Markup:
         "bias": [figure(row["bias"], row["unit"], sign="+") for row in rows],
         "in 80 %": [percent(row["coverage80"]) for row in rows],
         "in 95 %": [percent(row["coverage95"]) for row in rows],
-        "MASE, by week": list(trends),
+        "MASE, by week": [row["trend"] for row in rows],
         "issued": [f"{row['issue_at'].astimezone(MARKET_ZONE):%d %b}" for row in rows],
         "series": [f"{row['series']}" for row in rows],
     }
@@ -221,10 +220,6 @@ def _draw_range(day: DemandDay, low: float, high: float) -> Markup:
     ).format(start, end)
 
 
-def _is_markup(cell: str) -> bool:
-    return isinstance(cell, Markup)
-
-
 def _write_table(name: str, columns: Cells, *, texts: Sequence[str]) -> Markup:
     """Write a table with a header for every column, and for every row its first cell."""
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
@@ -234,7 +229,9 @@ def _write_table(name: str, columns: Cells, *, texts: Sequence[str]) -> Markup:
         .cols_align("right")
         .cols_align("left", columns=[one for one in texts if one in columns])
     )
-    markup = [name for name, cells in columns.items() if all(map(_is_markup, cells))]
+    markup = [
+        name for name, cells in columns.items() if all(isinstance(one, Markup) for one in cells)
+    ]
     table = table.fmt(lambda cell: cell, columns=markup)
     written = table.as_raw_html()
     return Markup(written[written.index("<table") : written.rindex("</table>")] + "</table>")  # noqa: S704
