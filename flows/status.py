@@ -121,8 +121,8 @@ def _find_faults(condition: Condition) -> Iterator[str]:
 def _describe_run(run: dict[str, Any] | None, now: datetime) -> dict[str, Any] | None:
     if run is None:
         return None
-    age = {"age_hours": round((now - run["issue_at"]).total_seconds() / 3600, 1)}
-    return {"run_id": run["_id"]} | (_take(run, _RUN) or {}) | age
+    told = {"run_id": run["_id"]} | {name: run.get(name) for name in _RUN}
+    return told | {"age_hours": round((now - run["issue_at"]).total_seconds() / 3600, 1)}
 
 
 def _take(document: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:

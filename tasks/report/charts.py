@@ -136,9 +136,10 @@ def _fill(
         edge = np.concatenate([lower, upper[::-1]])
         axes.fill(np.concatenate([hours, hours[::-1]]), edge, gid=f"c-{name}")
         return
-    width = np.diff(hours).min() if hours.size > 1 else 1.0
-    for below, above in ((lower, np.where(lower <= upper, upper, _TURN)), (0 * lower, upper)):
-        kept = (lower > upper) if below is not lower else np.full(lower.shape, fill_value=True)
+    width, turned = np.diff(hours).min() if hours.size > 1 else 1.0, lower > upper
+    to_north = (lower, np.where(turned, _TURN, upper), np.ones_like(turned))
+    from_north = (0 * lower, upper, turned)
+    for below, above, kept in (to_north, from_north):
         for run in _list_runs(kept):
             steps = np.repeat(hours[run], 2) + np.tile([0.0, width], hours[run].size)
             edges = np.repeat(below[run], 2), np.repeat(above[run], 2)[::-1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 import polars as pl
@@ -84,7 +84,7 @@ def draw_demand(gallery: Gallery) -> Iterator[tuple[str, Markup, Markup]]:
     """Draw demand with its next ISO week set off: its name, a wide chart, and a narrow one."""
     issue, end = gallery.report.issue_at, gallery.report.horizon_end
     found = (one for one in gallery.report.series if one.variable == DEMAND)
-    for series, _ in zip(found, range(_MOST_DEMAND_CHARTS), strict=False):
+    for series in islice(found, _MOST_DEMAND_CHARTS):
         name = gallery.places[series.series_id]
         picture, told = gallery.picture(series, marked=True), _tell(series, gallery)
         wide, narrow = (
@@ -96,10 +96,10 @@ def draw_demand(gallery: Gallery) -> Iterator[tuple[str, Markup, Markup]]:
 
 def hang_groups(gallery: Gallery) -> list[Group]:
     """Draw the first 80 series, demand before weather, by variable; troubled ones first in each."""
-    ranked = sorted(gallery.report.series, key=lambda one: (one.variable != DEMAND, one.variable))
-    anchors = {one.series_id: f"s{n}" for n, one in enumerate(gallery.report.series[:_MOST_CHARTS])}
-    hung = (one for one in ranked if one.series_id in anchors)
-    cards = (_hang(one, gallery, anchors[one.series_id]) for one in hung)
+    cards = [
+        _hang(one, gallery, f"s{n}") for n, one in enumerate(gallery.report.series[:_MOST_CHARTS])
+    ]
+    cards.sort(key=lambda card: (card.series.variable != DEMAND, card.series.variable))
     groups = groupby(cards, key=lambda card: (card.series.variable, card.series.unit))
     return [Group(label(name), symbol(unit), list(found)) for (name, unit), found in groups]
 

@@ -93,8 +93,7 @@ def _list_tiles(report: RunReport) -> Iterator[Tile]:
     yield Tile("Series", f"{len(statuses):,}", join_counts(Counter(map(str, statuses))) or "none")
     if skills := [one.skill for one in report.series if one.skill is not None]:
         yield Tile("Skill, median", tables.percent(median(skills)), "over the better naive")
-    ages = [one.freshness_h for one in report.series if one.freshness_h is not None]
-    if ages:
+    if ages := [one.freshness_h for one in report.series if one.freshness_h is not None]:
         yield Tile("Oldest data", tables.age(max(ages)), "at the issue time")
     records = report.input.records
     lost = sum(records.rejected.values())
