@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from deployments.local.ground import prepared_ground
 from flows.backfill import describe_week
 from flows.forecast import WEEKLY, forecast_pipeline
-from flows.reading import add_commands
+from flows.reading import explain, latest, rollback
 from flows.terminal import (
     Quiet,
     check_file,
@@ -36,7 +36,8 @@ app = App(
     help="Forecast every series eleven days ahead and publish the run to MongoDB. "
     "With nothing configured: an embedded MongoDB and a demo lake under ./.local.",
 )
-add_commands(app)
+for command in (latest, explain, rollback):
+    app.command(command)
 
 
 @app.default

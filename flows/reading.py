@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from cyclopts import App
 from rich.console import Console, RenderableType
 
 from deployments.local.ground import stored_ground
@@ -27,12 +26,6 @@ from tasks.upsert.reading import describe_forecasts, find_forecasts, find_run, f
 from tasks.upsert.rollback import RolledBack, roll_back
 
 _SHOWN = 10
-
-
-def add_commands(app: App) -> None:
-    """Put the commands of this module on a command line."""
-    for command in (latest, explain, rollback):
-        app.command(command)
 
 
 def latest(

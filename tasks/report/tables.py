@@ -4,7 +4,7 @@ Cells are texts that great-tables escapes; a column of nothing but `Markup` pass
 style sheet is left out, since the page has one for light, dark and paper.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,19 +30,18 @@ _TOP_MEMBERS: Final = 3
 Cells = Mapping[str, Sequence[str]]
 
 
-def tabulate_demand(days: Iterable[DemandDay], names: Mapping[str, str]) -> Markup:
+def tabulate_demand(days: Sequence[DemandDay], names: Mapping[str, str]) -> Markup:
     """Give minimum, maximum and energy of every local day."""
-    rows = list(days)
-    low = min((day.minimum_mw for day in rows), default=0)
-    high = max((day.maximum_mw for day in rows), default=1)
+    low = min((day.minimum_mw for day in days), default=0)
+    high = max((day.maximum_mw for day in days), default=1)
     columns = {
-        "series": [names[day.series_id] for day in rows],
-        "day": [f"{day.on:%a} {day.on.day} {day.on:%b}" for day in rows],
-        "hours": [f"{day.hours:g}" for day in rows],
-        "minimum, MW": [f"{day.minimum_mw:,.0f}" for day in rows],
-        "maximum, MW": [f"{day.maximum_mw:,.0f}" for day in rows],
-        "energy, MWh": [f"{day.energy_mwh:,.0f}" for day in rows],
-        "from minimum to maximum": [_draw_range(day, low, high) for day in rows],
+        "series": [names[day.series_id] for day in days],
+        "day": [f"{day.on:%a} {day.on.day} {day.on:%b}" for day in days],
+        "hours": [f"{day.hours:g}" for day in days],
+        "minimum, MW": [f"{day.minimum_mw:,.0f}" for day in days],
+        "maximum, MW": [f"{day.maximum_mw:,.0f}" for day in days],
+        "energy, MWh": [f"{day.energy_mwh:,.0f}" for day in days],
+        "from minimum to maximum": [_draw_range(day, low, high) for day in days],
     }
     if len(set(columns["series"])) == 1:
         del columns["series"]

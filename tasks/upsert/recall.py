@@ -89,8 +89,7 @@ def _read_hashes(db: Database[Document], keys: list[str]) -> dict[str, str]:
 
 def _list_scores(scores: pl.DataFrame, as_of: datetime) -> Iterator[Document]:
     rev = f"{as_of.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
-    named = scores.with_columns(pl.col("bucket").cast(pl.String))
-    for row in named.iter_rows(named=True):
+    for row in scores.iter_rows(named=True):
         content = row | {"schema_version": SCHEMA_VERSION}
         key = f"{row['series_id']}|{row['issue_at']:%Y-%m-%dT%H:%M:%SZ}|{row['bucket']}"
         told = {"hash": hash_document(content), "rev": rev, "as_of": cut_to_milliseconds(as_of)}
