@@ -26,7 +26,7 @@ from flows.terminal import (
 )
 from tasks.common.objects import open_store
 from tasks.common.schedule import list_issue_times
-from tasks.common.settings import Settings, load_settings
+from tasks.common.settings import load_settings
 from tasks.extract.catalogue import load_sources
 from tasks.report.document import RunReport
 from tasks.report.render import render_terminal, render_verdict
@@ -67,8 +67,8 @@ def run(  # noqa: PLR0913 - one option a word
         json: Also write the report as JSON to this file; - is standard output.
         quiet: Print the verdict alone, in one line, and errors.
     """
-    settings, instant = _check_words(lake, as_of, json)
-    ground = prepared_ground(settings, lake, dry_run=dry_run, say=mute if quiet else say)
+    instant = _check_words(lake, as_of, json)
+    ground = prepared_ground(lake, dry_run=dry_run, say=mute if quiet else say)
     with ground as demo_ends:
         wanted = {
             "lake": lake,
@@ -104,10 +104,10 @@ def backfill(
         horizon_days: Days ahead, to the end of the last local day.
         series: Pattern of series ids; runs of some series are not published, and never scored.
     """
-    settings, _ = _check_words(lake)
+    _check_words(lake)
     issue_times, codes = list_issue_times(first_on, weeks), []
     wanted = {"lake": lake, "horizon_days": horizon_days, "series": series}
-    with prepared_ground(settings, lake, dry_run=False, say=say):
+    with prepared_ground(lake, dry_run=False, say=say):
         for issue_at in issue_times:
             outcome = run_here(forecast_pipeline, wanted | {"as_of": issue_at})
             tell = partial(describe_week, issue_at)
@@ -125,8 +125,8 @@ def serve(*, name: str = "forecast-local") -> None:
     Args:
         name: Name of the deployment in the UI.
     """
-    settings, _ = _check_words()
-    with prepared_ground(settings, None, dry_run=False, say=say) as demo_ends:
+    _check_words()
+    with prepared_ground(None, dry_run=False, say=say) as demo_ends:
         if demo_ends is None:
             forecast_pipeline.serve(name=name, schedule=WEEKLY)
         else:  # the demo's data end at its issue time, so the form is filled with it
@@ -135,11 +135,11 @@ def serve(*, name: str = "forecast-local") -> None:
 
 def _check_words(
     lake: str | None = None, as_of: str | None = None, json: Path | None = None
-) -> tuple[Settings, datetime | None]:
+) -> datetime | None:
     """Refuse what cannot be carried out before anything is started or written."""
     settings = load_settings()
     load_sources(settings.sources_dir)
     if lake is not None:
         open_store(lake, settings)
     check_file(json, "--json")
-    return settings, parse_instant(as_of)
+    return parse_instant(as_of)

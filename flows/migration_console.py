@@ -56,13 +56,12 @@ def run(  # noqa: PLR0913 - one option a word
         json: Also write the report as JSON to this file; - is standard output.
         quiet: Print the verdict alone, in one line, and errors.
     """
-    settings = load_settings()
     wanted = vars(Selection(key, date, latest, all, replay_quarantine).check())
     choose_mode(dry_run=dry_run, verify=verify)
     check_file(json, "--json")
     if lake is not None:
-        open_store(lake, settings)
-    with prepared_ground(settings, lake, dry_run=False, say=mute if quiet else say):
+        open_store(lake, load_settings())
+    with prepared_ground(lake, dry_run=False, say=mute if quiet else say):
         words = {"lake": lake, "dry_run": dry_run, "verify": verify, **wanted}
         outcome = run_here(s3_to_mongo_migration, words, quiet=quiet)
     render = render_verdict if quiet else render_migration

@@ -20,13 +20,14 @@ LOCAL: Final = Path(".local")
 
 @contextmanager
 def prepared_ground(
-    settings: Settings, lake: str | None, *, dry_run: bool, say: Callable[[str], None]
+    lake: str | None, *, dry_run: bool, say: Callable[[str], None]
 ) -> Generator[datetime | None]:
     """Start what is not configured, saying so, and end it afterwards.
 
     Yields the issue time of the demo lake when that is what will be read, else None. A lake named
     by `lake` gets a database of its own: simulated and real data never meet in one.
     """
+    settings = load_settings()
     demo_ends = None if lake or runs_on_ecs() else _prepare_demo(settings, say)
     needs_database = settings.mongodb_uri is None and not dry_run
     with _serving_mongodb(lake, say) if needs_database else nullcontext():

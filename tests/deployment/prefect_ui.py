@@ -20,7 +20,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from deployments.local.ground import prepared_ground
-from tasks.common.settings import Settings
 from tests.fixtures.prefect_servers import running, running_server
 from tests.flows.browser import running_browser
 from tests.shell import ROOT
@@ -52,7 +51,7 @@ def running_stage(folder: Path) -> Generator[Stage]:
     """Serve the demo lake, a MongoDB, a Prefect server, the deployments and their worker."""
     with (
         chdir(folder),
-        prepared_ground(Settings(), None, dry_run=False, say=lambda _: None) as as_of,
+        prepared_ground(None, dry_run=False, say=lambda _: None) as as_of,
         running_server(folder) as api,
     ):
         assert as_of is not None

@@ -6,7 +6,6 @@ import pytest
 
 from deployments.local.ground import prepared_ground
 from tasks.common.errors import ConfigurationError
-from tasks.common.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ def test_where_nothing_can_be_written_one_sentence_names_the_remedy(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".local").touch()  # no folder can be made below a file, not even by root
-    settings = Settings(lake_uri=lake_uri)
-    ground = prepared_ground(settings, None, dry_run=False, say=lambda _: None)
+    monkeypatch.setenv("LAKE_URI", lake_uri)
+    ground = prepared_ground(None, dry_run=False, say=lambda _: None)
     with pytest.raises(ConfigurationError, match=said), ground:
         pass
