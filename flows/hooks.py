@@ -25,10 +25,8 @@ from prefect.utilities.urls import url_for
 from tasks.common.contracts import MARKET_ZONE
 from tasks.common.errors import ConfigurationError
 from tasks.common.settings import Settings, load_settings, runs_on_ecs
-from tasks.report.document import RunReport
 from tasks.report.metrics import render_metrics
-from tasks.report.migration import MigrationReport
-from tasks.report.task import FailedRunError
+from tasks.report.task import find_report
 from tasks.report.text import fence
 from tasks.report.trouble import Trouble, find_trouble, render_trouble, write_notice
 
@@ -60,7 +58,7 @@ def emit_metrics(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
         return
     ended_at = state.timestamp
     lines = render_metrics(
-        _find_report(state),
+        find_report(state.result(raise_on_failure=False)),
         settings,
         flow=flow.name,
         is_success=state.is_completed(),
@@ -75,10 +73,8 @@ def tell_trouble(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """Log the cause of a run that needs somebody, leave it as an artifact, and notify."""
     if state.is_completed() and state.name != "DEGRADED":
         return
-    told = _find_report(state)
-    error = state.result(raise_on_failure=False) if told is None else None
-    name = state.name or state.type.value
-    trouble = find_trouble(told, error, state.message or name)
+    outcome, name = state.result(raise_on_failure=False), state.name or state.type.value
+    trouble = find_trouble(find_report(outcome), outcome, state.message or name)
     concerned = ", ".join(name for name, _ in trouble.concerned[:10]) or "the whole run"
     logger = flow_run_logger(run, flow)
     level = logging.WARNING if state.is_completed() else logging.ERROR
@@ -123,12 +119,6 @@ def _notify(slug: str, subject: str, body: str) -> str | None:
     except (HTTPError, NotificationError, OSError, RuntimeError, ValueError) as error:
         return type(error).__name__
     return None
-
-
-def _find_report(state: State[Any]) -> RunReport | MigrationReport | None:
-    outcome = state.result(raise_on_failure=False)
-    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
-    return told if isinstance(told, RunReport | MigrationReport) else None
 
 
 def _read_settings() -> Settings:

@@ -32,7 +32,7 @@ from tasks.common.accounts import EXIT_CODES
 from tasks.common.errors import ConfigurationError, PipelineError
 from tasks.report.document import RunReport
 from tasks.report.migration import MigrationReport, encode_migration
-from tasks.report.task import FailedRunError
+from tasks.report.task import find_report
 
 D = TypeVar("D", RunReport, MigrationReport)
 
@@ -111,7 +111,7 @@ def show_outcome(
 
     A failed run has a report as well; what ended before it could be written is explained.
     """
-    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
+    told = find_report(outcome)
     if not isinstance(told, document):
         return explain(outcome)
     to_stdout = json == Path("-")

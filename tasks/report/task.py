@@ -110,6 +110,12 @@ class FailedRunError(TerminalError):
         self.report = told
 
 
+def find_report(outcome: object) -> RunReport | MigrationReport | None:
+    """Give the report in what a flow returned or ended with; None: it ended before it had one."""
+    told = outcome.report if isinstance(outcome, FailedRunError) else outcome
+    return told if isinstance(told, RunReport | MigrationReport) else None
+
+
 _Report = TypeVar("_Report", RunReport, MigrationReport)
 
 
