@@ -6,6 +6,7 @@ Exit codes: 0; 3 a series is stale or withheld; 1 there is nothing to read; 2 wr
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -158,11 +159,8 @@ def _dump(document: dict[str, Any]) -> bytes:
 
 def _write_text(told: RenderableType, output: Path | None) -> None:
     """Print for people, 100 columns wide unless a terminal says otherwise."""
-    if output is not None:
-        with output.open("w") as file:
-            Console(file=file, width=100).print(told)
-    else:
-        Console(width=None if sys.stdout.isatty() else 100).print(told)
+    with nullcontext(sys.stdout) if output is None else output.open("w") as file:
+        Console(file=file, width=None if file.isatty() else 100).print(told)
 
 
 def _write_bytes(body: bytes, output: Path | None) -> None:
