@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913 - one option a word
         lake: Folder or s3://bucket/prefix of raw objects; default LAKE_URI, .local/lake.
         as_of: Issue time, ISO with its offset; nothing at or after it trains a model.
         horizon_days: Days ahead, to the end of the last local day.
-        series: Pattern of series ids, for example 'rte:*' or '*:air_temperature'.
+        series: Pattern of series ids, for example `rte:*` or `*:air_temperature`.
         deadline: Minutes of fitting after which no further model is begun.
         dry_run: Write nothing, neither to the lake nor to MongoDB.
         json: Also write the report as JSON to this file; - is standard output.

@@ -43,7 +43,7 @@ def latest(
     `python -m flows.forecast latest 'rte:*' --format csv --output demand.csv`
 
     Args:
-        series: A series id, or a pattern such as 'rte:*'.
+        series: A series id, or a pattern such as `rte:*`.
         as_of: What readers were given at this instant, ISO with its offset.
         format: A table to look at; or csv, json, parquet, with instants in UTC.
         output: Write to this file; default standard output.

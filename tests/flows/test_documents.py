@@ -93,6 +93,7 @@ def test_help_explains_every_option(checkout: Path):
     assert ran.code == 0
     options = ("--lake", "--as-of", "--horizon-days", "--series", "--dry-run", "--json")
     assert [option for option in options if option not in ran.out] == []
+    assert "*:air_temperature" in ran.out  # in plain quotes, two asterisks were taken for emphasis
 
 
 @pytest.mark.parametrize(
