@@ -194,10 +194,14 @@ def is_troubled(outcome: SeriesOutcome) -> bool:
     """Tell whether a series counts against the budget.
 
     The honesty gate's fallback does not: the naive was simply better. A fallback because a
-    member failed does.
+    member failed does, and so does whatever is published of a pool of which most failed.
     """
-    failed = any(member.failure for member in outcome.members)
-    return outcome.status in ("stale", "withheld") or (outcome.status == "fallback" and failed)
+    failed = sum(member.failure is not None for member in outcome.members)
+    return (
+        outcome.status in ("stale", "withheld")
+        or (outcome.status == "fallback" and failed > 0)
+        or 2 * failed > len(outcome.members)
+    )
 
 
 def judge_run(tally: Tally, outcomes: tuple[SeriesOutcome, ...], settings: Settings) -> Verdict:
@@ -219,7 +223,7 @@ def judge_run(tally: Tally, outcomes: tuple[SeriesOutcome, ...], settings: Setti
     share = 100 * len(troubled) / len(outcomes)
     if share > settings.max_degraded_series_percent:
         reasons.append(
-            f"{len(troubled)} of {len(outcomes)} series are stale, withheld or without a model "
+            f"{len(troubled)} of {len(outcomes)} series are stale, withheld or without most models "
             f"(budget {settings.max_degraded_series_percent:g} %), first {troubled[0]}"
         )
     return Verdict("DEGRADED" if reasons else "COMPLETED", tuple(reasons))

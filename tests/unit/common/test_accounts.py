@@ -19,9 +19,14 @@ CLEAN = Tally(read=1000, kept=1000)
 
 
 def outcome(
-    status: SeriesStatus, *, published: str | None = "combination", failure: str | None = None
+    status: SeriesStatus,
+    *,
+    published: str | None = "combination",
+    failure: str | None = None,
+    others: int = 0,
 ):
-    members = (Member("prophet", 1.0, 1.0, 0.1, failure),)
+    well = (Member("profile_day", 1.0, 1.0, 0.1),) * others
+    members = (Member("prophet", 1.0, 1.0, 0.1, failure), *well)
     return SeriesOutcome("n:s:air_temperature", status, "because.", members, published)
 
 
@@ -72,6 +77,8 @@ def test_rejected_records_beyond_the_budget_degrade_a_run(rejected: int, state: 
     [
         pytest.param(outcome("fallback"), "COMPLETED", id="the naive was better"),
         pytest.param(outcome("fallback", failure="died"), "DEGRADED", id="a member failed"),
+        pytest.param(outcome("model", failure="late"), "DEGRADED", id="most members failed"),
+        pytest.param(outcome("model", failure="late", others=1), "COMPLETED", id="half did"),
         pytest.param(outcome("stale"), "DEGRADED", id="old data"),
         pytest.param(outcome("withheld", published=None), "DEGRADED", id="nothing published"),
     ],
