@@ -69,8 +69,10 @@ async def run_deploy(*names: str, file: Path = FILE) -> int:
     async with get_client() as client:
         if missing := [said async for said in list_missing_pools(client, deployments)]:
             raise ConfigurationError("\n".join(missing))
-        if code := apply(file.resolve(), deployments):
-            return code
+    # Between two clients: this blocks, and a connection idle so long may be closed by then.
+    if code := apply(file.resolve(), deployments):
+        return code
+    async with get_client() as client:
         drift = [said async for said in list_drift(client, deployments, file.resolve().parent)]
         if not names:
             drift += [said async for said in list_undeclared(client, deployments)]

@@ -26,7 +26,7 @@ from tasks.forecast.intervals import (
     measure_radii,
     measure_scale,
 )
-from tasks.forecast.members import choose_members, name_naives, name_weighed
+from tasks.forecast.members import choose_members
 from tasks.forecast.models import SEED
 from tasks.forecast.outcome import (
     Windows,
@@ -93,8 +93,9 @@ def conclude_series(
     unknown = np.full(len(plan.targets), np.nan)
     stacked = {name: np.stack([fits.get(name, unknown) for fits in past]) for name in ahead}
     truth = cut_truth(plan.train, plan.frame, plan.windows)
-    kind = (plan.kind, plan.train.step)
-    naives, weighed = name_naives(*kind), name_weighed(*kind)
+    methods = choose_members(plan.kind, plan.train.step).items()
+    naives = frozenset(name for name, method in methods if method.naive)
+    weighed = frozenset(name for name, method in methods if method.weighs)
     if plan.kind == "direction":
         stacked = {name: turn_towards(said, truth) for name, said in stacked.items()}
     average = average_directions if plan.kind == "direction" else combine

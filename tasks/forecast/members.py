@@ -211,16 +211,6 @@ def choose_members(kind: Kind, step: timedelta) -> Members:
     return MEMBERS[kind, "daily" if step >= timedelta(days=1) else "hourly"]
 
 
-def name_naives(kind: Kind, step: timedelta) -> frozenset[str]:
-    """Name the copies of the past that a combination has to beat."""
-    return frozenset(name for name, m in choose_members(kind, step).items() if m.naive)
-
-
-def name_weighed(kind: Kind, step: timedelta) -> frozenset[str]:
-    """Name the members that a combination is made of."""
-    return frozenset(name for name, m in choose_members(kind, step).items() if m.weighs)
-
-
 def applicable_members(kind: Kind, train: Train) -> Members:
     """Give the members that can be asked about a series."""
     members = choose_members(kind, train.step)
