@@ -81,6 +81,8 @@ def serve_folder(folder: Path, options: Sequence[str] = ()) -> Generator[str, No
             port = _ensure_server(folder, options)
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
+            with _alone(folder):
+                _await_primary(port)
             yield f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
         finally:
             with _alone(folder), suppress(BlockingIOError):
@@ -104,7 +106,6 @@ def _ensure_server(folder: Path, options: Sequence[str]) -> int:
         port = _choose_port(port)
         noted.write_text(str(port))
         _launch(folder, port, options)
-    _await_primary(port)
     return port
 
 
@@ -166,22 +167,28 @@ def _find_pid(folder: Path, port: int) -> int | None:
 def _await_primary(port: int) -> None:
     """Make the server the primary of its own set, once and for all times."""
     host = f"127.0.0.1:{port}"
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, last = time.monotonic() + PATIENCE_S, "it is not elected"
     with _connect(port) as client:
         while time.monotonic() < deadline:
-            if client.admin.command("hello").get("isWritablePrimary"):
-                return
             try:
-                client.admin.command("replSetGetStatus")
-            except OperationFailure as error:
-                _configure_set(client, host, error.code)
+                if client.admin.command("hello").get("isWritablePrimary"):
+                    return
+                _configure_set(client, host)
+            except PyMongoError as error:
+                # It refuses while it still loads its set ("already initialized"), and hangs up
+                # when its state changes ("connection closed").
+                last = str(error)
             time.sleep(0.05)
-    msg = f"The embedded MongoDB at {host} did not become primary within {PATIENCE_S:.0f} s."
+    msg = f"The embedded MongoDB at {host} did not become primary in {PATIENCE_S:.0f} s: {last}."
     raise ConfigurationError(msg)
 
 
-def _configure_set(client: MongoClient[dict[str, Any]], host: str, code: int | None) -> None:
-    member = {"_id": 0, "host": host}
+def _configure_set(client: MongoClient[dict[str, Any]], host: str) -> None:
+    member, code = {"_id": 0, "host": host}, None
+    try:
+        client.admin.command("replSetGetStatus")
+    except OperationFailure as error:
+        code = error.code
     if code == _NOT_INITIALISED:
         client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
     elif code == _NOT_A_MEMBER:

@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+import socketserver
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -57,6 +59,43 @@ def test_data_survive_a_kill_and_a_taken_port(tmp_path: Path):
         with serve_folder(tmp_path) as uri:
             assert uri != stranger
             assert insert(uri, 2) == 2
+
+
+class Deaf(socketserver.BaseRequestHandler):
+    """A stranger who holds a port, takes time and says nothing: the set loads while it waits."""
+
+    def handle(self) -> None:
+        time.sleep(0.1)
+
+
+def test_a_set_that_takes_long_to_load_on_a_new_port_is_waited_for(tmp_path: Path):
+    with serve_folder(tmp_path) as uri:
+        insert(uri, 1)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", port_of(uri)), Deaf, False) as stranger:
+        stranger.allow_reuse_address = True
+        stranger.server_bind()
+        stranger.server_activate()
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        with serve_folder(tmp_path) as moved:
+            assert moved != uri
+            assert insert(moved, 2) == 2
+        stranger.shutdown()
+
+
+def test_a_server_that_never_becomes_primary_is_told_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("deployments.local.mongod.PATIENCE_S", 0.0)
+    with (
+        pytest.raises(ConfigurationError, match="did not become primary"),
+        serve_folder(tmp_path),
+    ):
+        pass
+    uri = f"mongodb://127.0.0.1:{(tmp_path / 'port').read_text()}/"
+    deadline = time.monotonic() + 20
+    while answers(uri) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not answers(uri)
 
 
 @pytest.mark.parametrize(
