@@ -152,6 +152,7 @@ class SeriesOutcome:
         coverage80: share of the backtest's truths inside the 80 % interval, leave-one-window-out,
             before the correction.
         correction80: what the published past made the half width be multiplied by; 1 is nothing.
+        temperature: where the temperatures of the future came from, for what depends on them.
         components: terms of the headline model by name, one value per point; their sum is its
             forecast, in its own scale (log(1 + x) for wind).
     """
@@ -175,6 +176,7 @@ class SeriesOutcome:
     components: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     correction80: float | None = None
     correction95: float | None = None
+    temperature: str | None = None
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,9 @@ def convert_factor(source_unit: str, target_unit: str) -> tuple[float, float]:
     Raises:
         ConfigurationError: a unit is unknown, or the two measure different things.
     """
-    for name in (source_unit, target_unit):
-        if name not in UNITS:
-            known = ", ".join(UNITS)
-            msg = f"Unknown unit {name!r}: use one of {known}."
-            raise ConfigurationError(msg)
+    for name in (unit for unit in (source_unit, target_unit) if unit not in UNITS):
+        msg = f"Unknown unit {name!r}: use one of {', '.join(UNITS)}."
+        raise ConfigurationError(msg)
     source, target = UNITS[source_unit], UNITS[target_unit]
     if source.dimension != target.dimension:
         msg = (
@@ -107,11 +105,15 @@ class Variable:
     forecast: bool = False
 
 
+TEMPERATURES_AHEAD: Final = {n: f"air_temperature_daily_mean_forecast_{n}d" for n in range(1, 17)}
+"""Forecast means of the day so many days after the stamped one, told once that was over."""
+
 VARIABLES: Final[dict[str, Variable]] = {
     "air_temperature": Variable("degC", "mean", -40, 50, 12, 12, forecast=True),
     "air_temperature_daily_minimum": Variable("degC", "mean", -40, 50),
     "air_temperature_daily_maximum": Variable("degC", "mean", -40, 50),
     "air_temperature_daily_mean": Variable("degC", "mean", -40, 50, forecast=True),
+    **dict.fromkeys(TEMPERATURES_AHEAD.values(), Variable("degC", "mean", -40, 50)),
     "dew_point_temperature": Variable("degC", "mean", -50, 40, 12, 12, forecast=True),
     "relative_humidity": Variable("%", "mean", 0, 100, 60, 24, (100.0,), forecast=True),
     "wind_speed": Variable("m s-1", "mean", 0, 75, 25, 24, (0.0,), forecast=True),
@@ -154,8 +156,7 @@ MARKET_ZONE: Final = ZoneInfo("Europe/Paris")
 MANIFESTS: Final = "processed/v1/_manifests/"
 """Where readers of the processed layer begin."""
 
-INSTANT: Final = pl.Datetime("us", "UTC")
-"""Every instant in every frame."""
+INSTANT: Final = pl.Datetime("us", "UTC")  # in every frame
 
 READING_KEYS: Final = {
     "station_id": pl.String,  # network:id
@@ -240,7 +241,7 @@ def keep_latest(frame: pl.DataFrame, order: tuple[str, ...] = PRECEDENCE) -> pl.
 
 def variables_of(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     """Name the variables a wide frame holds, in the order of VARIABLES."""
-    columns = set(frame.collect_schema().names())
+    columns = frame.collect_schema()
     return [name for name in VARIABLES if name in columns]
 
 

@@ -67,12 +67,23 @@ def list_roles(source: Source) -> dict[str, tuple[str, ...]]:
     return roles | {name: rule.columns for name, rule in source.fields.items()}
 
 
+def list_paths(source: Source) -> dict[str, str]:
+    """List the roles whose columns hold JSON, and where in it they are."""
+    time = source.time
+    rules = {"@instant": time.instant, "@date": time.date, "@clock": time.clock, **source.fields}
+    return {role: rule.path for role, rule in rules.items() if rule and rule.path}
+
+
 @dataclass(frozen=True)
 class Columns:
-    """The columns found: per role its headers, the preferred first; and those nobody declared."""
+    """The columns found: per role its headers, the preferred first; and those nobody declared.
+
+    `paths` are those of roles whose columns hold JSON.
+    """
 
     found: dict[str, tuple[str, ...]]
     unknown: tuple[str, ...]
+    paths: dict[str, str]
 
     @property
     def names(self) -> list[str]:
@@ -81,7 +92,9 @@ class Columns:
 
     def make_batch(self, frame: pl.DataFrame) -> Batch:
         """Name columns by the roles they play; of several for one role, the first non-null."""
-        roles = [pl.coalesce(headers).alias(role) for role, headers in self.found.items()]
+        texts = {role: pl.coalesce(headers) for role, headers in self.found.items()}
+        inner = {role: texts[role].str.json_path_match(path) for role, path in self.paths.items()}
+        roles = [text.alias(role) for role, text in (texts | inner).items()]
         frame = frame.select(*roles, pl.col(LINE).cast(pl.UInt32).alias("line"))
         return Batch(frame, unknown=self.unknown)
 
@@ -100,7 +113,9 @@ def find_columns(headers: Iterable[str], source: Source) -> Columns:
         and not name.startswith("airbyte ")
         and not _is_known(name, known)
     ]
-    return Columns({role: headers for role, headers in found.items() if headers}, tuple(unknown))
+    found = {role: headers for role, headers in found.items() if headers}
+    paths = {role: path for role, path in list_paths(source).items() if role in found}
+    return Columns(found, tuple(unknown), paths)
 
 
 def _find(folded: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:

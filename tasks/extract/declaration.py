@@ -21,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from tasks.common.contracts import VARIABLES, convert_factor
 from tasks.common.errors import ConfigurationError
-from tasks.extract.words import Capture, Format, Names, Separator, Variable, Zone
+from tasks.extract.words import Capture, Format, JsonPath, Names, Separator, Variable, Zone
 
 
 class Declared(BaseModel):
@@ -35,6 +35,8 @@ class FieldRule(Declared):
 
     columns: Names
     """Names the column has had, the preferred first."""
+    path: JsonPath | None = None
+    """JSONPath of the value in a column that holds JSON: `$.temperature_2m_mean[0]`."""
     unit: str
     """Unit of the delivered values; never taken from their text."""
     suffixes: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class TextRule(Declared):
 
     columns: Names
     """Names the column has had, the preferred first."""
+    path: JsonPath | None = None
+    """JSONPath of the text in a column that holds JSON: `$.time[0]`."""
     formats: Annotated[tuple[Format, ...], Field(min_length=1)]
     """strftime formats. One is chosen for a whole object, the one that reads most of its texts, so
     that day and month are never swapped from row to row."""

@@ -8,6 +8,7 @@ is read line by line, and a bad line costs itself.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from itertools import chain
 from typing import Any, Final
@@ -171,8 +172,8 @@ def _find_shape(body: bytes, source: Source) -> tuple[tuple[str, ...], Columns]:
     columns = find_columns(headers, source)
     known, roles = columns.found.keys() & source.fields.keys(), list_roles(source)
     late = (roles[role] for role in source.fields if known and role not in known)
-    found = find_columns([*headers, *chain.from_iterable(late)], source).found
-    return steps, Columns(found, columns.unknown)
+    known = find_columns([*headers, *chain.from_iterable(late)], source)
+    return steps, replace(known, unknown=columns.unknown)
 
 
 def _descend(record: Any) -> tuple[tuple[str, ...], list[str]]:  # noqa: ANN401

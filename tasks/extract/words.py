@@ -70,6 +70,15 @@ def _check_separator(text: str) -> str:
     return text
 
 
+def _check_json_path(path: str) -> str:
+    try:
+        pl.Series(["{}"]).str.json_path_match(path)
+    except pl.exceptions.PolarsError:
+        msg = "is no JSONPath; write one like $.temperature_2m_mean[0]"
+        raise ValueError(msg) from None
+    return path
+
+
 def _check_variable(name: str) -> str:
     if name not in VARIABLES:
         msg = f"is no variable; use one of {', '.join(VARIABLES)}"
@@ -81,5 +90,6 @@ Zone = Annotated[str, AfterValidator(_check_zone)]
 Capture = Annotated[str, AfterValidator(_check_one_group)]
 Format = Annotated[str, AfterValidator(_check_format)]
 Separator = Annotated[str, AfterValidator(_check_separator)]
+JsonPath = Annotated[str, AfterValidator(_check_json_path)]
 Variable = Annotated[str, AfterValidator(_check_variable)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]

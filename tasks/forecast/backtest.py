@@ -17,7 +17,7 @@ from tasks.forecast.circle import turn_towards
 from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.history import hide_outliers
 from tasks.forecast.members import choose_members
-from tasks.forecast.train import DAY, Explained, Kind, Train, Values, take_values
+from tasks.forecast.train import Explained, Kind, Train, Values, take_values
 
 HORIZONS: Final = 3
 """The windows together span so many horizons."""
@@ -110,7 +110,7 @@ def cut_window(whole: Train, frame: Frame, window: int) -> Train:
     weather = whole.weather
     if weather is not None:
         day, today = clock[[start, frame.find_start(len(whole.values), 0)]].astype("datetime64[D]")
-        weather = weather.before(weather.days[-1] + DAY - (today - day))
+        weather = weather.back(today - day)
     values = hide_outliers(whole.values[:origin])
     return Train(values, clock[:origin], clock[origin:end], whole.step, weather)
 

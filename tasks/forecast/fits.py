@@ -73,6 +73,8 @@ def name_fit(job: Job) -> str:
     arrays = [train.values, train.clock[:1], train.clock[-1:], train.future]
     if train.weather is not None:
         arrays += [train.weather.days, train.weather.values]
+        if (supply := train.weather.supply) is not None:
+            arrays += [supply.days, supply.values]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

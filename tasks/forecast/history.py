@@ -1,6 +1,5 @@
 """One series of the history as a member sees it: a regular grid, a clock, outliers told."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,8 +8,7 @@ import numpy as np
 import polars as pl
 
 from tasks.common.contracts import MARKET_ZONE, VARIABLES
-from tasks.common.results import Transformed
-from tasks.forecast.train import Clock, Kind, Temperature, Train, Values
+from tasks.forecast.train import Clock, Kind, Train, Values
 
 MICROSECOND: Final = timedelta(microseconds=1)
 LOOKBACK_DAYS: Final = 1900
@@ -96,51 +94,3 @@ def _tell_clock(instants: pl.Series, *, kind: Kind, step: timedelta) -> Clock:
     else:
         zone = str(MARKET_ZONE) if kind == "demand" else "UTC"
     return instants.dt.convert_time_zone(zone).dt.replace_time_zone(None).to_numpy()
-
-
-Temperatures = Sequence[tuple[str, Temperature]]
-"""The area or network that measured it, `32` or `infoclimat`, and the temperature."""
-
-FULL_DAY: Final = 20
-"""Hours of a day whose mean is the day's."""
-NEARLY: Final = 0.9
-
-
-def list_temperatures(transformed: Transformed, *, as_of: datetime) -> Temperatures:
-    """List what may drive demand: daily means by area, then the mean of all hourly stations.
-
-    Only days that were over at `as_of`, on the market's clock.
-    """
-    kinds = transformed.series.select("series_id", "variable")
-    known = transformed.history.join(kinds, on="series_id").drop_nulls("value")
-    local = pl.col("at").dt.convert_time_zone(str(MARKET_ZONE)).dt.date()
-    # A daily step's UTC midnight lies on its local date.
-    daily = known.filter(variable="air_temperature_daily_mean").with_columns(day=local)
-    areas = daily.with_columns(area=pl.col("series_id").str.split(":").list.get(1))
-    hourly = known.filter(variable="air_temperature").group_by("series_id", day=local)
-    # Sorted, or the last bits of a mean differ from run to run.
-    mean = pl.col("value").sort().mean()
-    means = hourly.agg(mean, hours=pl.len()).filter(pl.col("hours") >= FULL_DAY)
-    today = as_of.astimezone(MARKET_ZONE).date()
-    parts = [(area, part) for (area,), part in areas.partition_by("area", as_dict=True).items()]
-    found = []
-    for area, part in [*sorted(parts), ("", means)]:
-        days = part.filter(pl.col("day") < today).group_by("day").agg(mean).sort("day")
-        if days.height:
-            dates = days["day"].to_numpy().astype("datetime64[D]")
-            found.append((area, Temperature(dates, days["value"].to_numpy())))
-    return found
-
-
-def choose_temperature(
-    temperatures: Temperatures, series_id: str, clock: Clock
-) -> Temperature | None:
-    """Choose that of the series' own area unless another knows many more of its days."""
-    days = np.unique(clock.astype("datetime64[D]"))
-    known = [(int(np.isin(days, t.days).sum()), area, t) for area, t in temperatures]
-    most = max((count for count, *_ in known), default=0)
-    if most < len(days) / 2:
-        return None
-    own = series_id.split(":")[1]
-    good = [one for one in known if one[0] >= NEARLY * most]
-    return min(good, key=lambda one: (one[1] != own, one[1] == "", -one[0]))[2]

@@ -33,6 +33,7 @@ def describe_withheld(
         trained_rows=int(np.isfinite(hide_outliers(plan.train.values)).sum()),
         trained_from=plan.first_at,
         trained_to=plan.newest_at,
+        temperature=plan.temperature,
         windows=len(plan.windows),
         seconds=sum(member.seconds for member in members),
     )

@@ -19,15 +19,13 @@ from tasks.forecast.failures import MEMBER_ERRORS, tell_failure
 from tasks.forecast.history import (
     LOOKBACK_DAYS,
     Bounds,
-    Temperatures,
     build_train,
-    choose_temperature,
     clean_history,
     list_steps,
-    list_temperatures,
 )
 from tasks.forecast.members import applicable_members, choose_members, tell_kind
 from tasks.forecast.train import Kind, Train, give_nothing
+from tasks.forecast.weather import Weather, describe_weather, find_weather, settle_supply
 
 HOUR: Final = timedelta(hours=1)
 NO_FRAME: Final = Frame(0, 0, 1)
@@ -68,6 +66,7 @@ class SeriesPlan:
             horizon's end.
         targets: instants to publish.
         windows: numbers of the backtest's windows.
+        temperature: where that of the future comes from, for what depends on it.
         withheld: why no forecast is made.
         stale: why its forecast is labelled.
     """
@@ -81,6 +80,7 @@ class SeriesPlan:
     windows: tuple[int, ...] = ()
     first_at: datetime | None = None
     newest_at: datetime | None = None
+    temperature: str | None = None
     withheld: str | None = None
     stale: str | None = None
 
@@ -118,10 +118,9 @@ def plan_series(transformed: Transformed, *, horizon: Horizon, pattern: str) -> 
         raise ConfigurationError(msg)
     history = transformed.history.partition_by("series_id", as_dict=True)
     nothing = transformed.history.clear()
-    temperatures = list_temperatures(transformed, as_of=horizon.as_of)
+    weather = find_weather(transformed, as_of=horizon.as_of)
     return [
-        _plan_any(row, history.get((row["series_id"],), nothing), horizon, temperatures)
-        for row in rows
+        _plan_any(row, history.get((row["series_id"],), nothing), horizon, weather) for row in rows
     ]
 
 
@@ -142,11 +141,11 @@ def list_jobs(plans: Iterable[SeriesPlan], *, fitted: bool) -> list[tuple[Series
 
 
 def _plan_any(
-    row: dict[str, Any], history: pl.DataFrame, horizon: Horizon, temperatures: Temperatures
+    row: dict[str, Any], history: pl.DataFrame, horizon: Horizon, weather: Weather
 ) -> SeriesPlan:
     """Plan a series; one that cannot be planned costs only itself."""
     try:
-        return _plan_one(row, history, horizon, temperatures)
+        return _plan_one(row, history, horizon, weather)
     except MEMBER_ERRORS as error:
         reason = f"its history could not be prepared ({tell_failure(error)})"
         return _plan_nothing(row, HOUR, reason)
@@ -158,7 +157,7 @@ def _plan_nothing(row: dict[str, Any], step: timedelta, reason: str) -> SeriesPl
 
 
 def _plan_one(
-    row: dict[str, Any], history: pl.DataFrame, horizon: Horizon, temperatures: Temperatures
+    row: dict[str, Any], history: pl.DataFrame, horizon: Horizon, weather: Weather
 ) -> SeriesPlan:
     name, bounds = row["series_id"], Bounds.of(row["variable"])
     step = timedelta(minutes=int(row["step_minutes"]))
@@ -169,14 +168,17 @@ def _plan_one(
     kind, newest = tell_kind(row["variable"]), known["at"][-1]
     future = list_steps(newest, step=step, end=horizon.end)
     train = build_train(known, step=step, future=future, kind=kind)
-    if kind == "demand":
-        train = replace(train, weather=choose_temperature(temperatures, name, train.clock))
     targets = future.filter(future >= horizon.as_of)
     frame = Frame.weekly(len(targets), len(future) - len(targets), train.steps_per_day)
+    windows = choose_windows(train, kind, frame)
+    if kind == "demand":
+        train = replace(train, weather=weather.choose(name, train.clock))
+        train = settle_supply(train, frame, windows)
     age = horizon.as_of - newest - step
     planned = SeriesPlan(
-        name, bounds, kind, train, targets, frame, choose_windows(train, kind, frame),
-        first_at=known["at"][0], newest_at=newest, stale=_tell_age(age, horizon.stale_after),
+        name, bounds, kind, train, targets, frame, windows,
+        first_at=known["at"][0], newest_at=newest, temperature=describe_weather(train.weather),
+        stale=_tell_age(age, horizon.stale_after),
     )  # fmt: skip
     old = _tell_age(age, horizon.withhold_after)
     return replace(planned, withheld=old or withhold_for_values(train, planned.windows))

@@ -1,14 +1,15 @@
 """Temperature as a driver of demand: what was measured before an origin, and what may follow.
 
-The future is never the one that happened: from the origin on it is the season's normal day and
-what is left of the last days' anomaly, in a backtest as in production.
+The future is never the one that happened. From the origin on it is what was forecast by then, where
+forecasts are landed, else the season's normal day and what is left of the last days' anomaly: in a
+backtest as in production.
 """
 
 from typing import Final
 
 import numpy as np
 
-from tasks.forecast.train import DAY, YEAR_DAYS, Clock, Dates, Temperature, Values
+from tasks.forecast.train import DAY, YEAR_DAYS, Clock, Dates, Supply, Temperature, Values
 
 HARMONICS: Final = 3
 """Of the normal year; it takes a whole year of days to tell it."""
@@ -17,6 +18,12 @@ PERSISTENCE: Final = 0.75
 RECENT: Final = (0.1, 0.3, 0.6)
 """Weights of the last three days in today's anomaly."""
 MEMORY: Final = 0.4
+FADE: Final = 0.05
+"""Share of a forecast anomaly that is no more believed for each day ahead, before any is judged."""
+DOUBT: Final = 14.0
+"""Days after which forecasts that were judged count as much as that belief."""
+SPREAD: Final = 3.0
+"""Usual distance of a day from its normal, degC."""
 HEATED_BELOW: Final = 16.0
 COOLED_ABOVE: Final = 20.0
 DEGREES: Final = ("heating", "cooling", "felt")
@@ -42,8 +49,9 @@ def measure_degrees(known: Temperature, clock: Clock) -> dict[str, Values]:
 def expect_temperature(known: Temperature, clock: Clock) -> tuple[Dates, Values]:
     """Give the days that a clock touches and their mean temperature in degC; no nulls.
 
-    A day without a measurement gets the normal of the season (with less than a year of days: the
-    mean of all) and, after the last measured day, what is left of its anomaly.
+    A day without a measurement gets what was forecast of it, corrected by how such forecasts turned
+    out; else the normal of the season (with less than a year of days: the mean of all) and, after
+    the last measured day, what is left of its anomaly.
     """
     first, last = clock.min().astype("datetime64[D]"), clock.max().astype("datetime64[D]")
     days = np.arange(first - 3 * DAY, last + 2 * DAY)
@@ -52,9 +60,41 @@ def expect_temperature(known: Temperature, clock: Clock) -> tuple[Dates, Values]
     anomaly = np.average(gone, weights=RECENT[-len(gone) :])
     age = _count_days(days - known.days[-1])
     expected = np.where(age > 0, normal + anomaly * PERSISTENCE ** np.maximum(age, 0), normal)
+    if known.supply is not None:
+        told = _tell_supplied(known, known.supply, days, normal)
+        expected = np.where((age > 0) & np.isfinite(told), told, expected)
     measured = np.isin(days, known.days)
     expected[measured] = known.values[np.searchsorted(known.days, days[measured])]
     return days, expected
+
+
+def _tell_supplied(known: Temperature, supply: Supply, days: Dates, normal: Values) -> Values:
+    """Give what the newest issue before each day says of it, corrected; NaN: nothing."""
+    newest = np.searchsorted(supply.days, days) - 1
+    ahead = _count_days(days - supply.days[newest])
+    said = np.full(len(days), np.nan)
+    for lead, told in enumerate(supply.values.T, 1):
+        mine = (newest >= 0) & (ahead == lead)
+        slope, shift = _judge_supply(known, supply, lead)
+        said[mine] = normal[mine] + slope * (told[newest[mine]] - normal[mine]) + shift
+    return said
+
+
+def _judge_supply(known: Temperature, supply: Supply, lead: int) -> tuple[float, float]:
+    """Give slope and shift by which forecast anomalies of a lead time fit what was then measured.
+
+    A ridge regression towards the belief of FADE, without a normal year towards the forecast.
+    """
+    due, told = supply.days + lead * DAY, supply.values[:, lead - 1]
+    judged = np.isin(due, known.days) & np.isfinite(told)
+    normal = _tell_normal(known, due[judged])
+    truth = known.values[np.searchsorted(known.days, due[judged])] - normal
+    columns = np.column_stack([told[judged] - normal, np.ones(len(normal))])
+    is_yearly = _count_days(known.days[-1] - known.days[0]) >= YEAR_DAYS
+    belief = np.array([1 - FADE * lead if is_yearly else 1.0, 0.0])
+    doubt = DOUBT * np.diag([SPREAD**2, 1.0])
+    slope, shift = np.linalg.solve(columns.T @ columns + doubt, columns.T @ truth + doubt @ belief)
+    return float(slope), float(shift)
 
 
 def _tell_normal(known: Temperature, days: Dates) -> Values:

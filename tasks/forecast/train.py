@@ -19,21 +19,44 @@ YEAR_DAYS: Final = 365.2425
 
 
 @dataclass(frozen=True, slots=True)
+class Supply:
+    """Forecasts of the mean temperature of local days, as somebody issued them.
+
+    Attributes:
+        station: who told them, `openmeteo:32`.
+        days: the last day that was over when they were issued; sorted, each once.
+        values: degC, issues x days ahead, from the day after; NaN was not told.
+    """
+
+    station: str
+    days: Dates
+    values: Values
+
+    def before(self, day: np.datetime64) -> "Supply | None":
+        """Keep the issues of the days before one; None when there is none."""
+        known = int(np.searchsorted(self.days, day))
+        return Supply(self.station, self.days[:known], self.values[:known]) if known else None
+
+
+@dataclass(frozen=True, slots=True)
 class Temperature:
     """Mean temperature of local days.
 
     Attributes:
         days: sorted, each once; days that were not measured are left out.
         values: degC.
+        supply: what was forecast of days to come.
     """
 
     days: Dates
     values: Values
+    supply: Supply | None = None
 
-    def before(self, day: np.datetime64) -> "Temperature | None":
-        """Keep the days before one; None when there is none."""
-        known = int(np.searchsorted(self.days, day))
-        return Temperature(self.days[:known], self.values[:known]) if known else None
+    def back(self, span: np.timedelta64) -> "Temperature | None":
+        """Give what was known so many days earlier, as old as it is now; None: nothing."""
+        known = int(np.searchsorted(self.days, self.days[-1] + DAY - span))
+        supply = self.supply and self.supply.before(self.supply.days[-1] + DAY - span)
+        return Temperature(self.days[:known], self.values[:known], supply) if known else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,9 @@ class Series(_Document):
     trained_from: datetime | None
     trained_to: datetime | None
     trained_rows: int
+    temperature: str | None = Field(
+        default=None, description="Of demand: which temperatures its future stands on; null: none."
+    )
     seconds: float
     expected: int = Field(description="Steps on the native grid, first to newest value.")
     present: int

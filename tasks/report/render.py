@@ -132,6 +132,8 @@ def _describe_lines(report: RunReport) -> Iterator[str]:
     for problem in given.problems[:3]:
         yield f"Quarantine: {problem.key}: {_tell_problem(problem)}"
     yield _describe_fits(report)
+    told = dict.fromkeys(one.temperature for one in report.series if one.temperature)
+    yield from (f"Temperature of demand: {one}." for one in told)
     yield from describe_moves(report.changes)
     yield _describe_place(report)
     yield describe_durations(report)

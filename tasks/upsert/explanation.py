@@ -10,7 +10,7 @@ from tasks.common.mongo import Document
 from tasks.common.scores import QUANTILES
 
 _SERIES: Final = ("series_id", "station_id", "variable", "unit", "step_minutes", "licence")
-_DATA: Final = ("trained_from", "trained_to", "trained_rows", "windows")
+_DATA: Final = ("trained_from", "trained_to", "trained_rows", "windows", "temperature")
 _RUN: Final = (
     *("_id", "verdict", "reasons", "issue_at", "horizon_end", "completed_at", "published_at"),
     *("input_hash", "sequence", "manifest_key", "output", "config_hash", "configuration"),

@@ -1,26 +1,15 @@
 """Temperature as a driver of demand: what was measured, and what may be expected."""
 
 from dataclasses import replace
-from datetime import date, timedelta
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.common.results import Transformed
-from tasks.forecast.history import choose_temperature, list_temperatures
 from tasks.forecast.temperature import HEATED_BELOW, expect_temperature, measure_degrees
-from tasks.forecast.train import DAY, Temperature
-from tests.unit.forecast.series import (
-    AS_OF,
-    DEMAND,
-    TEMPERATURE,
-    give_daily_mean,
-    give_temperature,
-    give_transformed,
-)
+from tasks.forecast.train import DAY, Supply, Temperature
+from tests.unit.forecast.series import AS_OF
 
 TODAY = np.datetime64(AS_OF.date())
 
@@ -36,12 +25,12 @@ def give_clock(days: int) -> np.ndarray:
     return np.arange(start, start + days * DAY, np.timedelta64(1, "h"))
 
 
-def test_before_a_day_nothing_of_it_is_known():
-    cut = give_known(10).before(TODAY - 3 * DAY)
+def test_days_ago_less_was_known():
+    cut = give_known(10).back(3 * DAY)
     assert cut is not None
     assert cut.days[-1] == TODAY - 4 * DAY
     assert len(cut.days) == len(cut.values) == 7
-    assert give_known(10).before(TODAY - 10 * DAY) is None
+    assert give_known(10).back(10 * DAY) is None
 
 
 def test_days_ahead_are_the_season_and_what_is_left_of_the_anomaly():
@@ -98,85 +87,78 @@ def test_degrees_are_never_negative_nor_null(values: list[float], ahead: int):
     assert told.max() <= max(HEATED_BELOW - min(values), max(values) - 20, 0) + 60
 
 
-def test_the_series_own_area_is_preferred():
-    near, far = give_known(100, level=1), give_known(100, level=2)
-    clock = give_known(100).days.astype("datetime64[us]")
-    found = [("11", far), ("32", near), ("", far)]
-    assert choose_temperature(found, DEMAND, clock) is near
-    assert choose_temperature(found, "rte:11:electricity_demand", clock) is far
+SEASONS = give_known(800)
+SEASONS.values[:] = 11 - 8 * np.cos((SEASONS.days - SEASONS.days[0]) / DAY / 365.2425 * 2 * np.pi)
+SEASONS.values[:] += np.random.default_rng(5).normal(0, 3, 800)
 
 
-def test_another_area_that_knows_many_more_days_is_better():
-    own, other = give_known(70), give_known(100)
-    clock = give_known(100).days.astype("datetime64[us]")
-    assert choose_temperature([("11", other), ("32", own)], DEMAND, clock) is other
-    almost = give_known(95)
-    assert choose_temperature([("11", other), ("32", almost)], DEMAND, clock) is almost
+def give_supply(known: Temperature, *, days: int = 60, bias: float = 0.0) -> Supply:
+    """Tell 16 days ahead as they came, and of those to come five degrees."""
+    issued = np.arange(TODAY - days * DAY, TODAY)
+    due = issued[:, None] + np.arange(1, 17) * DAY
+    told = np.full(due.shape, 5.0)
+    past = due < TODAY
+    told[past] = known.values[np.searchsorted(known.days, due[past])]
+    return Supply("openmeteo:32", issued, told + bias)
 
 
-def test_a_temperature_of_less_than_half_of_the_days_is_none():
-    clock = give_known(100).days.astype("datetime64[us]")
-    assert choose_temperature([("32", give_known(49))], DEMAND, clock) is None
-    assert choose_temperature([], DEMAND, clock) is None
+def expect(known: Temperature, ahead: int = 11) -> np.ndarray:
+    """Give what is expected of today and the days after."""
+    days, expected = expect_temperature(known, give_clock(ahead))
+    return expected[days >= TODAY][:ahead]
 
 
-def test_declared_areas_come_before_the_mean_of_stations():
-    clock = give_known(100).days.astype("datetime64[us]")
-    area, stations = give_known(100), give_known(100)
-    assert choose_temperature([("", stations), ("11", area)], DEMAND, clock) is area
+@pytest.mark.parametrize("bias", [0.0, -2.5, 4.0])
+def test_a_forecast_that_was_right_is_believed_and_its_bias_taken_off(bias: float):
+    supplied = replace(SEASONS, supply=give_supply(SEASONS, days=400, bias=bias))
+    np.testing.assert_allclose(expect(supplied), 5.0, atol=0.5)
+    assert abs(expect(SEASONS) - 5.0).max() > 2
 
 
-@pytest.fixture(scope="module")
-def measured() -> Transformed:
-    other = give_temperature(10).with_columns(pl.col("value") + 4)
-    after = give_temperature(3, until=AS_OF + timedelta(days=3)).with_columns(value=pl.lit(49.0))
-    hourly = {
-        TEMPERATURE: pl.concat([give_temperature(10), after]),
-        "infoclimat:00052:air_temperature": other,
-        "odre:32:air_temperature_daily_mean": give_daily_mean(20, until=AS_OF + timedelta(days=3)),
-    }
-    return give_transformed(hourly)
+def test_a_forecast_that_was_noise_is_not_believed():
+    supply = give_supply(SEASONS, days=400)
+    supply.values[:-1] = SEASONS.values.mean() + np.random.default_rng(6).normal(0, 6, (399, 16))
+    supply.values[-1] = -30.0
+    assert expect(replace(SEASONS, supply=supply)).min() > 0
 
 
-def test_only_days_that_were_over_at_the_issue_time_are_listed(measured: Transformed):
-    found = dict(list_temperatures(measured, as_of=AS_OF))
-    assert [*found] == ["32", ""]
-    assert {t.days[-1].item() for t in found.values()} == {AS_OF.date() - timedelta(days=1)}
-    late = dict(list_temperatures(measured, as_of=AS_OF + timedelta(hours=3)))  # past midnight
-    assert late["32"].days[-1].item() == AS_OF.date()
+def test_without_any_that_was_judged_it_is_believed_the_less_the_farther():
+    supply = give_supply(SEASONS, days=1)
+    normal = expect(replace(SEASONS, supply=replace(supply, values=np.full((1, 16), np.nan))))
+    believed = (expect(replace(SEASONS, supply=supply), 11) - 5.0) / (normal - 5.0)
+    assert believed[0] == pytest.approx(0.05, abs=0.3)
+    assert (expect(SEASONS) == normal).all()
+    short = give_known(100, level=12.0)
+    np.testing.assert_allclose(expect(replace(short, supply=give_supply(short, days=1))), 5.0)
 
 
-def test_stations_are_averaged_by_the_markets_day(measured: Transformed):
-    (_, stations) = list_temperatures(measured, as_of=AS_OF)[-1]
-    hours = give_temperature(10).with_columns(
-        day=pl.col("at").dt.convert_time_zone("Europe/Paris").dt.date()
-    )
-    of_day = hours.filter(pl.col("day") == date(2024, 5, 10))["value"].mean()
-    assert isinstance(of_day, float)
-    told = stations.values[stations.days == np.datetime64("2024-05-10")]
-    assert told == pytest.approx(of_day + 2)
+def test_where_forecasts_are_silent_the_season_is_told():
+    supply = give_supply(SEASONS)
+    supply.values[-1, 5:] = np.nan
+    told, season = expect(replace(SEASONS, supply=supply)), expect(SEASONS)
+    assert (told[5:] == season[5:]).all()
+    assert (told[:5] != season[:5]).all()
+    old = replace(supply, days=supply.days - 17 * DAY)
+    assert (expect(replace(SEASONS, supply=old)) == season).all()
 
 
-def test_a_day_of_which_a_station_missed_much_is_told_by_the_others(measured: Transformed):
-    hole = pl.col("at").dt.date() == date(2024, 5, 10)
-    history = measured.history.filter(~((pl.col("series_id") == TEMPERATURE) & hole))
-    (_, whole), (_, holey) = (
-        list_temperatures(one, as_of=AS_OF)[-1]
-        for one in (measured, replace(measured, history=history))
-    )
-    day = whole.days == np.datetime64("2024-05-10")
-    assert holey.values[day] == pytest.approx(whole.values[day] + 2)
-    assert (holey.days == whole.days).all()
+def test_a_day_that_was_not_measured_yet_is_told_by_the_issue_before_it():
+    late = Temperature(SEASONS.days[:-3], SEASONS.values[:-3])
+    supply = give_supply(SEASONS, days=400)
+    days, told = expect_temperature(replace(late, supply=supply), give_clock(1))
+    gone = np.isin(days, SEASONS.days[-3:])
+    np.testing.assert_allclose(told[gone], SEASONS.values[-3:], atol=0.3)
 
 
-def test_the_mean_of_many_stations_is_the_same_to_the_last_bit_in_every_run():
-    parts = {
-        f"x:{place}:air_temperature": give_temperature(120).with_columns(
-            pl.col("value") + 0.1 * place
-        )
-        for place in range(12)
-    }
-    transformed = give_transformed(parts)
-    told = [list_temperatures(transformed, as_of=AS_OF)[-1][1].values for _ in range(10)]
-    assert len({values.tobytes() for values in told}) == 1
-    assert len(told[0]) == 119
+def test_days_ago_a_forecast_was_as_old_as_the_newest_is_now():
+    supply = give_supply(SEASONS)
+    old = replace(supply, days=supply.days - 2 * DAY)
+    late = replace(SEASONS, supply=old)
+    then = late.back(7 * DAY)
+    assert then is not None
+    assert then.supply is not None
+    assert then.supply.days[-1] == TODAY - 10 * DAY
+    assert then.days[-1] - then.supply.days[-1] == late.days[-1] - old.days[-1]
+    forgotten = late.back(100 * DAY)
+    assert forgotten is not None
+    assert forgotten.supply is None
