@@ -188,6 +188,23 @@ def test_what_was_forecast_after_a_windows_origin_is_no_part_of_its_fits(days_ag
     assert unchanged == {w for w in told.windows if 7 * w >= days_ago}
 
 
+def test_a_past_windows_fits_are_those_of_its_own_week():
+    parts, then_at = PARTS | give_issues(90), AS_OF - timedelta(weeks=2)
+    day = pl.col("at") + timedelta(days=1) <= then_at
+    over = {name: pl.col("at") < then_at if name == DEMAND else day for name in parts}
+    known = {name: part.filter(over[name]) for name, part in parts.items()}
+    now = plan_demand(give_issues(90))
+    (then,) = plan_here(give_transformed(known, as_of=then_at), pattern=DEMAND)
+    members = [member for window, member in then.list_members() if window == 0]
+    assert "calendar" in members
+    assert (
+        then.temperature
+        == "measured until 2024-04-30, then as openmeteo:32 forecast after 2024-04-30"
+    )
+    for member in members:
+        assert name_fit(now.make_job(2, member)) == name_fit(then.make_job(0, member))
+
+
 def test_a_cold_spell_that_was_forecast_raises_demand(monkeypatch: pytest.MonkeyPatch):
     """Of a demand that is all heating, 100 MW a degree below 16, by weather that nobody guesses."""
     keep_quick_members(monkeypatch)
