@@ -9,7 +9,7 @@ from tasks.common.results import ObjectOutcome
 from tasks.extract.catalogue import hash_source, match_source
 from tasks.extract.declaration import Source
 
-OWN_PREFIXES: Final = ("processed/", "quarantine/", "reports/", "logs/")
+OWN_PREFIXES: Final = ("processed/", "forecasts/v1/", "quarantine/", "reports/", "logs/")
 """What the pipeline writes itself, where lake and output are one."""
 
 Known = frozenset[tuple[str, str, str | None]]

@@ -24,6 +24,8 @@ DOUBT: Final = 14.0
 """Days after which forecasts that were judged count as much as that belief."""
 SPREAD: Final = 3.0
 """Usual distance of a day from its normal, degC."""
+STEEPEST: Final = 1.5
+"""A forecast is not blown up by more, whatever a few odd days say."""
 HEATED_BELOW: Final = 16.0
 COOLED_ABOVE: Final = 20.0
 DEGREES: Final = ("heating", "cooling", "felt")
@@ -94,7 +96,7 @@ def _judge_supply(known: Temperature, supply: Supply, lead: int) -> tuple[float,
     belief = np.array([1 - FADE * lead if is_yearly else 1.0, 0.0])
     doubt = DOUBT * np.diag([SPREAD**2, 1.0])
     slope, shift = np.linalg.solve(columns.T @ columns + doubt, columns.T @ truth + doubt @ belief)
-    return float(slope), float(shift)
+    return float(np.clip(slope, 0, STEEPEST)), float(shift)
 
 
 def _tell_normal(known: Temperature, days: Dates) -> Values:

@@ -25,7 +25,13 @@ DAY = "raw/wunderground/ITESTA12/first_day=2024-10-01/a.jsonl"
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
-    for key in (DAY, "README.md", "processed/v1/wunderground.csv", ".hidden/wunderground.csv"):
+    for key in (
+        DAY,
+        "README.md",
+        "processed/v1/wunderground.csv",
+        "forecasts/v1/fits/wunderground.csv",
+        ".hidden/wunderground.csv",
+    ):
         put(tmp_path, key, lines([BLANK, row("00:04:00"), row("23:59:00")]))
     return tmp_path
 

@@ -150,6 +150,21 @@ def test_a_day_that_was_not_measured_yet_is_told_by_the_issue_before_it():
     np.testing.assert_allclose(told[gone], SEASONS.values[-3:], atol=0.3)
 
 
+@given(
+    st.lists(st.lists(st.floats(-40, 50) | st.just(np.nan), min_size=16, max_size=16), min_size=1),
+    st.integers(0, 20),
+    st.sampled_from([5, 90, 800]),
+)
+def test_whatever_is_forecast_something_possible_is_expected(
+    told: list[list[float]], age: int, measured: int
+):
+    last = TODAY - age * DAY
+    supply = Supply("x:32", np.arange(last - len(told) * DAY, last), np.array(told))
+    known = Temperature(SEASONS.days[-measured:], SEASONS.values[-measured:], supply)
+    assert np.abs(expect(known)).max() < 150
+    assert (np.array([*measure_degrees(known, give_clock(11)).values()]) >= 0).all()
+
+
 def test_days_ago_a_forecast_was_as_old_as_the_newest_is_now():
     supply = give_supply(SEASONS)
     old = replace(supply, days=supply.days - 2 * DAY)
