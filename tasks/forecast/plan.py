@@ -171,13 +171,13 @@ def _plan_one(
     targets = future.filter(future >= horizon.as_of)
     frame = Frame.weekly(len(targets), len(future) - len(targets), train.steps_per_day)
     windows = choose_windows(train, kind, frame)
-    if kind == "demand":
-        train = replace(train, weather=weather.choose(name, train.clock))
-        train = settle_supply(train, frame, windows)
+    found = weather.choose(name, train.clock) if kind == "demand" else None
+    train = settle_supply(replace(train, weather=found), frame, windows)
     age = horizon.as_of - newest - step
     planned = SeriesPlan(
         name, bounds, kind, train, targets, frame, windows,
-        first_at=known["at"][0], newest_at=newest, temperature=describe_weather(train.weather),
+        first_at=known["at"][0], newest_at=newest,
+        temperature=describe_weather(train.weather, found, horizon.issued_on),
         stale=_tell_age(age, horizon.stale_after),
     )  # fmt: skip
     old = _tell_age(age, horizon.withhold_after)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import numpy as np
@@ -69,14 +69,24 @@ def settle_supply(train: Train, frame: Frame, windows: Iterable[int]) -> Train:
     return replace(train, weather=replace(train.weather, supply=None))
 
 
-def describe_weather(known: Temperature | None) -> str | None:
-    """Say where the temperatures come from that a forecast stands on; None: it needs none."""
-    if known is None:
+def describe_weather(
+    used: Temperature | None, found: Temperature | None, today: date
+) -> str | None:
+    """Say where the temperatures come from that a forecast stands on; None: it needs none.
+
+    Forecasts that were found and are not used, or are old, are told so.
+    """
+    if used is None or found is None:
         return None
-    measured, supply = f"measured until {known.days[-1]}", known.supply
+    told, supply = f"measured until {used.days[-1]}, then", found.supply
     if supply is None:
-        return f"{measured}, then the normal of the season"
-    return f"{measured}, then as {supply.station} forecast after {supply.days[-1]}"
+        return f"{told} the normal of the season"
+    if used.supply is None:
+        few = f"{supply.station} has forecast it since {supply.days[0]}, too few weeks to be judged"
+        return f"{told} the normal of the season ({few})"
+    told = f"{told} as {supply.station} forecast after {supply.days[-1]}"
+    age = (today - supply.days[-1].item()).days - 1
+    return f"{told}, {age} days ago" if age > 1 else told
 
 
 def _list_measured(over: pl.DataFrame) -> list[tuple[str, Temperature]]:

@@ -169,8 +169,17 @@ def test_forecasts_are_taken_once_every_past_window_had_one(days: int, taken: bo
     plan = plan_demand(give_issues(days))
     assert plan.train.weather is not None
     assert (plan.train.weather.supply is not None) is taken
-    told = "as openmeteo:32 forecast after 2024-05-14" if taken else "the normal of the season"
-    assert plan.temperature == f"measured until 2024-05-14, then {told}"
+    told = "as openmeteo:32 forecast after 2024-05-14"
+    young = "openmeteo:32 has forecast it since 2024-04-15, too few weeks to be judged"
+    season = f"the normal of the season ({young})"
+    assert plan.temperature == f"measured until 2024-05-14, then {told if taken else season}"
+
+
+def test_a_service_that_fell_silent_is_told():
+    until = AS_OF - timedelta(days=12)
+    issues = {n: part.filter(pl.col("at") < until) for n, part in give_issues(90).items()}
+    told = "as openmeteo:32 forecast after 2024-05-03, 11 days ago"
+    assert plan_demand(issues).temperature == f"measured until 2024-05-14, then {told}"
 
 
 @pytest.mark.parametrize("days_ago", [7, 14, 28])
