@@ -108,7 +108,7 @@ def _find_supplies(over: pl.DataFrame) -> dict[str, Supply]:
     """Give each area its forecasts; of two who tell them, those of the longer record."""
     leads = {name: lead for lead, name in TEMPERATURES_AHEAD.items()}
     told = over.filter(pl.col("variable").is_in(list(leads))).with_columns(
-        station=pl.col("series_id").str.head(-1).str.replace(r":[^:]*$", ""),
+        station=pl.col("series_id").str.replace(r":[^:]*$", ""),
         lead=pl.col("variable").replace_strict(leads, default=0, return_dtype=pl.Int64),
     )
     stations = told.partition_by("area", "station", as_dict=True).items()

@@ -85,10 +85,17 @@ def test_a_set_that_takes_long_to_load_on_a_new_port_is_waited_for(tmp_path: Pat
 def test_a_server_that_never_becomes_primary_is_told_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("deployments.local.mongod.PATIENCE_S", 0.0)
+    """Of a set of two, one of which is nowhere, there is no majority."""
+    quick = ("--setParameter=shutdownTimeoutMillisForSignaledShutdown=100",)
+    with serve_folder(tmp_path, quick) as uri, MongoClient(uri) as client:
+        config = client.admin.command("replSetGetConfig")["config"]
+        members = [*config["members"], {"_id": 1, "host": "127.0.0.1:1"}]
+        config |= {"members": members, "version": config["version"] + 1}
+        client.admin.command("replSetReconfig", config, force=True)
+    monkeypatch.setattr("deployments.local.mongod.PATIENCE_S", 3.0)  # a minute else
     with (
         pytest.raises(ConfigurationError, match="did not become primary"),
-        serve_folder(tmp_path),
+        serve_folder(tmp_path, quick),
     ):
         pass
     uri = f"mongodb://127.0.0.1:{(tmp_path / 'port').read_text()}/"
