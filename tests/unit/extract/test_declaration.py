@@ -53,6 +53,11 @@ def write_source(folder: Path, **changes: object) -> Path:
             id="decoder",
         ),
         pytest.param(
+            {"fields": {"air_temperature": {"columns": ["t"], "unit": "degC", "path": "$.["}}},
+            ["air_temperature.path", "'$.['", "is no JSONPath"],
+            id="path",
+        ),
+        pytest.param(
             {"time": GOOD["time"] | {"zone": "Europe/Lille"}},
             ["time.zone", "Europe/Lille", "IANA"],
             id="zone",
