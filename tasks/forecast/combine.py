@@ -91,7 +91,6 @@ def judge_backtest(
     truth: Values,
     naives: frozenset[str],
     *,
-    weighed: frozenset[str],
     average: Average = combine,
 ) -> Judgement | None:
     """Choose what to publish: the combination only when it beat the better naive.
@@ -105,8 +104,7 @@ def judge_backtest(
     Args:
         forecasts: of every member.
         truth: windows x targets, NaN unknown.
-        naives: the members to beat.
-        weighed: the members a combination is made of, beside what is given to the naive.
+        naives: the members to beat; a combination holds only what is given to the better one.
         average: makes one error of many, as it will make one forecast.
     """
     errors = compare_members(forecasts, truth, naives)
@@ -116,9 +114,9 @@ def judge_backtest(
         return None
     naive_mae, naive = ranked[0]
     told = Judgement(naive, naive, errors[naive], naive_mae, naive_mae, None, maes, {naive: 1.0})
-    if np.isfinite(errors[naive]).any(axis=1).sum() < 2 or set(errors) <= naives:
+    pool = {name: member for name, member in errors.items() if name not in naives}
+    if not pool or np.isfinite(errors[naive]).any(axis=1).sum() < 2:
         return told
-    pool = {name: member for name, member in errors.items() if name in weighed}
     weights, windows = weigh_members(pool), range(len(errors[naive]))
     # Each window is combined by weights that it had no part in.
     others = [weigh_members({n: np.delete(e, w, axis=0) for n, e in pool.items()}) for w in windows]

@@ -95,11 +95,10 @@ def conclude_series(
     truth = cut_truth(plan.train, plan.frame, plan.windows)
     methods = choose_members(plan.kind, plan.train.step).items()
     naives = frozenset(name for name, method in methods if method.naive)
-    weighed = frozenset(name for name, method in methods if method.weighs)
     if plan.kind == "direction":
         stacked = {name: turn_towards(said, truth) for name, said in stacked.items()}
     average = average_directions if plan.kind == "direction" else combine
-    judgement = judge_backtest(stacked, truth, naives, weighed=weighed, average=average)
+    judgement = judge_backtest(stacked, truth, naives, average=average)
     if judgement is None:
         told = describe_members(windows, None, ahead)
         return describe_withheld(plan, "gaps leave no naive to judge", told), POINTS.to_frame()

@@ -30,7 +30,7 @@ FOLDER: Final = "forecasts/v1/fits/"
 KEPT: Final = timedelta(weeks=10)
 """How far from a run's date its backtest looks for fits."""
 LIBRARIES: Final = (
-    *("prophet", "statsforecast", "coreforecast", "holidays"),
+    *("prophet", "statsforecast", "coreforecast", "scikit-learn", "holidays"),
     *("numpy", "pandas", "scipy"),
 )
 """Their versions decide the numbers too."""

@@ -7,7 +7,7 @@ that of their value: with a deadline the first are fitted first, for all series.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, get_args
 
 from tasks.forecast.circle import predict_circle
 from tasks.forecast.models import Recipe, predict_prophet
@@ -19,9 +19,10 @@ from tasks.forecast.naives import (
     repeat_profile,
     repeat_season,
 )
-from tasks.forecast.peers import Peer, predict_peer
+from tasks.forecast.peers import Model, Peer, predict_peer
 from tasks.forecast.regression import Calendar, Lags, predict_calendar, predict_lags
 from tasks.forecast.train import Grain, Kind, Method, Train
+from tasks.forecast.trees import Trees, predict_trees
 
 LAST_YEAR: Final = Lag(364, retry_days=7, tries=9, both_ways=True)
 """364 days: the same weekday."""
@@ -30,12 +31,9 @@ Members = Mapping[str, Method]
 
 
 def _naive(days: int) -> Method:
-    """Repeat the value of `days` ago: what is to be beaten, and no more.
-
-    Other members know what it knows, and know it better: its weight would be theirs.
-    """
+    """Repeat the value of `days` ago: what is to be beaten."""
     lag = Lag(days, retry_days=min(days, 7))
-    return Method(repeat_lag, lag, needs_days=2 * days, naive=True, weighs=False)
+    return Method(repeat_lag, lag, needs_days=2 * days, naive=True)
 
 
 def _prophet(recipe: Recipe, *, days: int, needs_days: int, positive: bool = False) -> Method:
@@ -46,17 +44,20 @@ def _lags(*seasons: int, days: int) -> Method:
     return Method(predict_lags, Lags(seasons), 3 * seasons[0], days)
 
 
+def _peer(model: Model, *seasons: int, days: int) -> Method:
+    return Method(predict_peer, Peer(model, seasons), 2 * seasons[0] + 1, days)
+
+
 def _peers(*seasons: int, days: int) -> Members:
     """Give statsforecast's three: MSTL with all seasons, two smoothings with the shortest."""
-    named = {name: Peer(name, seasons) for name in ("mstl", "dot", "ces")}
-    return {
-        name: Method(predict_peer, peer, needs_days=2 * seasons[0] + 1, fits_days=days)
-        for name, peer in named.items()
-    }
+    return {name: _peer(name, *seasons, days=days) for name in get_args(Model)}
+
+
+def _trees(trees: Trees) -> Method:
+    return Method(predict_trees, trees, needs_days=56, fits_days=1200, positive=True)
 
 
 _NAIVE_364D: Final = Method(repeat_lag, LAST_YEAR, needs_days=366, naive=True)
-"""The one copy that weighs: no other member remembers a single day of last year."""
 _CALENDAR: Final = Method(predict_calendar, Calendar(), 56, 1200, positive=True)
 _CALENDAR_RECENT: Final = Method(
     predict_calendar,
@@ -95,7 +96,7 @@ _HOURLY: Final = {
     "prophet_scaled": _prophet(
         replace(_ANY, mode="multiplicative", hold_trend=True), days=182, needs_days=7, positive=True
     ),
-    "mstl": _peers(1, 7, days=56)["mstl"],
+    "mstl": _peer("mstl", 1, 7, days=56),
     "profile_day": _PROFILE_DAY,
     "profile_week": _PROFILE_WEEK,
     "profile_weeks": _PROFILE_WEEKS,
@@ -105,9 +106,10 @@ _HOURLY: Final = {
 _HOURLY_DEMAND: Final = {
     "calendar": _CALENDAR,
     "calendar_recent": _CALENDAR_RECENT,
-    "prophet": _prophet(_DEMAND, days=182, needs_days=84),
-    "prophet_recent": _prophet(replace(_DEMAND, degrees=False), days=56, needs_days=28),
-    "mstl": _peers(1, 7, days=56)["mstl"],
+    "calendar_trees": _trees(Trees(75, Calendar())),
+    "trees": _trees(Trees(150)),
+    "prophet": _prophet(_DEMAND, days=182, needs_days=28),
+    "mstl": _peer("mstl", 1, 7, days=56),
     "naive_168h": _naive(7),
     "naive_364d": _NAIVE_364D,
 }
@@ -116,7 +118,7 @@ _HOURLY_DEMAND: Final = {
 _HOURLY_WEATHER: Final = {
     "prophet": _prophet(_LEVEL_ONLY, days=56, needs_days=21),
     "lags": _lags(1, days=182),
-    **_peers(1, days=56),
+    "dot": _peer("dot", 1, days=56),
     "profile_day": _PROFILE_DAY,
     "naive_24h": _naive(1),
     "naive_168h": _naive(7),

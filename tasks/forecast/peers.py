@@ -9,6 +9,8 @@ import numpy as np
 
 from tasks.forecast.train import Train, Values
 
+Model = Literal["mstl", "dot", "ces"]
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -17,7 +19,7 @@ class Peer:
     MSTL takes every season of which there are two cycles, the others the shortest.
     """
 
-    model: Literal["mstl", "ces", "dot"]
+    model: Model
     seasons: tuple[int, ...]
 
 

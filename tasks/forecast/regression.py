@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.forecast.days import (
     find_holidays,
@@ -82,7 +83,27 @@ class Calendar:
 def predict_calendar(train: Train, options: Calendar) -> Values:
     """Forecast what is always positive from its calendar, and from temperature where there is one.
 
-    A weighted ridge regression of the logarithm, plus an autoregression on its residuals.
+    Raises:
+        ValueError: a value that is not positive, or no value.
+    """
+    return continue_demand(train, fit_calendar(train, options))
+
+
+def fit_calendar(train: Train, options: Calendar) -> Values:
+    """Give the logarithm of demand for each step of past and future: a weighted ridge regression.
+
+    Raises:
+        ValueError: a value that is not positive, or no value.
+    """
+    known, weights = weigh_demand(train, options.half_life_days)
+    columns = describe_calendar(train, options)
+    target = np.log(train.values[known])
+    slopes, level = _solve(columns[: len(known)][known], target, options.damping, weights)
+    return columns @ slopes + level
+
+
+def weigh_demand(train: Train, half_life_days: float) -> tuple[NDArray[np.bool_], Values]:
+    """Tell which steps are known, and what each of these counts by its age.
 
     Raises:
         ValueError: a value that is not positive, or no value.
@@ -91,17 +112,15 @@ def predict_calendar(train: Train, options: Calendar) -> Values:
     if not known.any() or np.nanmin(train.values) <= 0:
         msg = "a demand that is not positive has no logarithm"
         raise ValueError(msg)
-    columns = describe_calendar(train, options)
-    rows = len(train.values)
-    age = np.arange(rows, 0, -1) / train.steps_per_day
-    weights = 0.5 ** (age[known] / options.half_life_days)
-    slopes, level = _solve(
-        columns[:rows][known], np.log(train.values[known]), options.damping, weights
-    )
-    line = columns @ slopes + level
+    age_days = np.arange(len(known), 0, -1) / train.steps_per_day
+    return known, 0.5 ** (age_days[known] / half_life_days)
+
+
+def continue_demand(train: Train, line: Values) -> Values:
+    """Give the future of a line of logarithms, with what its past left over carried on."""
+    rows, steps = len(train.values), len(train.future)
     residuals = np.log(train.values) - line[:rows]
-    ahead = line[rows:] + continue_residuals(residuals, len(train.future), train.steps_per_day)
-    return np.exp(ahead)
+    return np.exp(line[rows:] + continue_residuals(residuals, steps, train.steps_per_day))
 
 
 def describe_calendar(train: Train, options: Calendar) -> Values:

@@ -141,8 +141,8 @@ class Method:
         options: second argument of `predict`.
         needs_days: shortest training span it makes sense on; a shorter one is no failure.
         fits_days: training span it is given; 0: all, by a method that only copies.
-        naive: whether it is one of the copies of the past that the others must beat.
-        weighs: whether a combination may hold it on its own merit.
+        naive: whether it is one of the copies of the past that the others must beat. They know what
+            it knows, and better, so it has no weight of its own among them.
         positive: whether it takes only values above zero.
     """
 
@@ -151,7 +151,6 @@ class Method:
     needs_days: int
     fits_days: int = 0
     naive: bool = False
-    weighs: bool = True
     positive: bool = False
 
     def tell(self, train: Train) -> Values:

@@ -23,7 +23,7 @@ NO_BOUNDS = Bounds(-np.inf, np.inf, "")
 OURS = "ours"
 KNOWN: dict[str, tuple[Fit, float]] = {}
 """Fits of this process by name, with their CPU seconds."""
-FAST = "prophet_recent"
+FAST = "prophet"
 """The member of demand that the fast mode consists of."""
 
 

@@ -103,7 +103,7 @@ def test_a_naive_that_says_350_where_it_was_10_erred_by_twenty():
     assert set(np.abs(errors[np.isfinite(errors)]).tolist()) == {0.0, 20.0}
 
 
-def give_constant_job(member: str = "prophet_recent") -> Job:
+def give_constant_job(member: str = "prophet") -> Job:
     train = give_train(np.full(24 * 40, 5.0), future=24)
     return Job(DEMAND, 0, member, "demand", train, 0)
 
@@ -122,7 +122,7 @@ def test_what_libraries_raise_for_odd_data_costs_only_the_member(
         msg = "odd data"
         raise kind(msg)
 
-    rows = {**choose_members("demand", HOUR), "prophet_recent": Method(refuse, None, needs_days=1)}
+    rows = {**choose_members("demand", HOUR), "prophet": Method(refuse, None, needs_days=1)}
     monkeypatch.setitem(cast("dict", MEMBERS), ("demand", "hourly"), rows)
     assert run_job(give_constant_job()).failure == f"{kind.__name__}: odd data"
     said = run_job(give_constant_job("naive_168h"))

@@ -88,7 +88,6 @@ def test_members_that_know_nothing_of_the_wind_are_not_judged_as_if_their_mean_d
         errors,
         np.zeros((4, 500)),
         frozenset({"naive_24h"}),
-        weighed=frozenset({"a", "b", "c"}),
         average=average_directions,
     )
     assert told is not None

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from tasks.forecast.combine import Judgement, judge_backtest, weigh_members
 
 NAIVES = frozenset({"naive_168h", "naive_364d"})
-WEIGHED = frozenset({"prophet", "mstl", "climate", "naive_364d"})
 NAN = float("nan")
 
 
@@ -17,7 +16,7 @@ def give_errors(*sizes: float) -> np.ndarray:
 
 def judge(past: dict[str, np.ndarray]) -> Judgement:
     """Judge by errors: the truth is zero."""
-    judged = judge_backtest(past, np.zeros_like(past["naive_168h"]), NAIVES, weighed=WEIGHED)
+    judged = judge_backtest(past, np.zeros_like(past["naive_168h"]), NAIVES)
     assert judged is not None
     return judged
 
@@ -91,11 +90,11 @@ def test_where_every_naive_has_gaps_all_are_compared_outside_of_them():
     assert np.isfinite(judged.errors).sum() == 55
 
 
-def test_a_copy_that_others_hold_weighs_nothing_and_last_years_weighs_by_its_errors():
+def test_a_copy_weighs_nothing_beside_what_beats_it_and_is_judged():
     past = {"prophet": give_errors(2, 3, 2), "naive_168h": give_errors(2.9, 3.9, 2.9)}
     judged = judge(past | {"naive_364d": give_errors(3, 2, 3)})
     assert judged.published == "combination"
-    assert set(judged.weights) == {"prophet", "naive_364d"}
+    assert judged.weights == {"prophet": 1}
     assert set(judged.maes) == {"prophet", "naive_168h", "naive_364d"}
 
 
@@ -156,4 +155,4 @@ def test_one_window_cannot_judge_a_combination():
 
 def test_without_a_naive_nothing_is_judged():
     past = {"prophet": give_errors(1, 1)}
-    assert judge_backtest(past, np.zeros((2, 20)), NAIVES, weighed=WEIGHED) is None
+    assert judge_backtest(past, np.zeros((2, 20)), NAIVES) is None

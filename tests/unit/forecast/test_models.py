@@ -14,7 +14,7 @@ from tests.unit.forecast.plain import predict_plainly
 from tests.unit.forecast.series import AS_OF, give_demand, give_train
 
 HOUR = timedelta(hours=1)
-RECENT = choose_members("demand", HOUR)["prophet_recent"]
+RECENT = choose_members("demand", HOUR)["prophet"]
 DEMAND = Recipe(
     growth="linear",
     mode="multiplicative",
