@@ -119,6 +119,7 @@ _HOURLY_WEATHER: Final = {
     "prophet": _prophet(_LEVEL_ONLY, days=56, needs_days=21),
     "lags": _lags(1, days=182),
     "dot": _peer("dot", 1, days=56),
+    "ces": _peer("ces", 1, days=56),
     "profile_day": _PROFILE_DAY,
     "naive_24h": _naive(1),
     "naive_168h": _naive(7),
