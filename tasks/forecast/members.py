@@ -20,7 +20,13 @@ from tasks.forecast.naives import (
     repeat_season,
 )
 from tasks.forecast.peers import Model, Peer, predict_peer
-from tasks.forecast.regression import Calendar, Lags, predict_calendar, predict_lags
+from tasks.forecast.regression import (
+    Calendar,
+    Lags,
+    predict_calendar,
+    predict_climate,
+    predict_lags,
+)
 from tasks.forecast.train import Grain, Kind, Method, Train
 from tasks.forecast.trees import Trees, predict_trees
 
@@ -67,6 +73,9 @@ _CALENDAR_RECENT: Final = Method(
     positive=True,
 )
 """Learns half from the last hundred days: what has changed since last year counts."""
+
+_CLIMATE: Final = Method(predict_climate, None, needs_days=366, fits_days=1826)
+"""A year, or it would take the season for the climate."""
 
 _PROFILE_DAY: Final = Method(repeat_profile, Profile(1, 56, 0.6, 0.7), needs_days=7)
 _PROFILE_WEEK: Final = Method(repeat_profile, Profile(7, 35, 0.8, 0.7), needs_days=14)
@@ -117,8 +126,8 @@ _HOURLY_DEMAND: Final = {
 
 _HOURLY_WEATHER: Final = {
     "prophet": _prophet(_LEVEL_ONLY, days=56, needs_days=21),
+    "climate": _CLIMATE,
     "lags": _lags(1, days=182),
-    "dot": _peer("dot", 1, days=56),
     "ces": _peer("ces", 1, days=56),
     "profile_day": _PROFILE_DAY,
     "naive_24h": _naive(1),
@@ -140,6 +149,7 @@ _DAILY_DEMAND: Final = {
 }
 _DAILY_WEATHER: Final = {
     "prophet": _prophet(_YEARLY_WEATHER, days=1826, needs_days=56),
+    "climate": _CLIMATE,
     "lags": _lags(7, days=1826),
     "naive_1d": _naive(1),
     "naive_7d": _naive(7),

@@ -1,6 +1,6 @@
 """CPU seconds per series, Stan's included: all windows, and the usual week that recalls them.
 
-    python -m tests.bench.cost --kind weather --days 400 --series 8
+    python -m tests.bench.cost --kind weather --days 500 --series 8
 
 Words that are not given are taken from BENCH_DAYS and the like.
 
@@ -40,7 +40,7 @@ DRAWN: Final[dict[str, tuple[Callable[..., pl.DataFrame], float, str]]] = {
 
 
 def tell_cost(
-    *, kind: Literal["weather", "demand"] = "weather", days: int = 400, series: int = 8
+    *, kind: Literal["weather", "demand"] = "weather", days: int = 500, series: int = 8
 ) -> None:
     """Print the CPU seconds per series of a first run and of the next week's.
 

@@ -21,7 +21,7 @@ from tasks.forecast.fits import FitStore
 from tasks.forecast.members import MEMBERS
 from tasks.forecast.naives import repeat_lag, repeat_profile, repeat_season
 from tasks.forecast.plan import Horizon, SeriesPlan, plan_series
-from tasks.forecast.regression import predict_calendar, predict_lags
+from tasks.forecast.regression import predict_calendar, predict_climate, predict_lags
 from tasks.forecast.train import Method, Train
 from tasks.forecast.work import do_work
 
@@ -175,6 +175,7 @@ def spread_here(
 QUICK = {
     predict_lags,
     predict_calendar,
+    predict_climate,
     repeat_lag,
     repeat_profile,
     repeat_season,

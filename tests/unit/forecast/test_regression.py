@@ -16,6 +16,7 @@ from tasks.forecast.regression import (
     Lags,
     describe_calendar,
     predict_calendar,
+    predict_climate,
     predict_lags,
 )
 from tasks.forecast.train import DAY, Temperature, Train
@@ -151,3 +152,39 @@ def test_every_reason_is_told_for_past_and_future_alike(year: Train):
     columns = describe_calendar(year, Calendar())
     assert len(columns) == len(year.values) + len(year.future)
     assert np.isfinite(columns).all()
+
+
+def tell_climate(days: np.ndarray) -> np.ndarray:
+    """Give a temperature whose days are longer and warmer in summer."""
+    season = np.cos((days - 20) / 365.25 * 2 * np.pi)
+    return 11 - 8 * season + (4 - 2 * season) * np.sin((days % 1 - 0.4) * 2 * np.pi)
+
+
+@pytest.mark.parametrize("step_hours", [1, 24])
+@pytest.mark.parametrize("gaps", [0.0, 0.4])
+def test_the_time_of_the_year_is_known_from_the_year_before(step_hours: int, gaps: float):
+    steps = 24 // step_hours
+    whole = tell_climate(np.arange((470 + 11) * steps) / steps)
+    drawn = np.random.default_rng(6)
+    past = whole[: 470 * steps] + drawn.normal(0, 0.5, 470 * steps)
+    past[drawn.random(len(past)) < gaps] = np.nan
+    said = predict_climate(give_train(past, future=11 * steps, step_hours=step_hours), None)
+    np.testing.assert_allclose(said, whole[470 * steps :], atol=1)
+
+
+def test_what_is_unusual_dies_away_towards_the_normal():
+    days = np.arange(470 * 24) / 24
+    weather = np.convolve(np.random.default_rng(6).normal(0, 1, len(days)), 0.98 ** np.arange(400))
+    past = tell_climate(days) + weather[: len(days)]
+    past[-48:] = tell_climate(days[-48:]) + 6
+    ahead = tell_climate(470 + np.arange(11 * 24) / 24)
+    above = predict_climate(give_train(past, future=11 * 24), None) - ahead
+    assert above[0] > 4
+    assert above[:24].mean() > above[48:72].mean() > above[-24:].mean() - 0.1
+    assert abs(above[-24:].mean()) < 2
+
+
+@pytest.mark.parametrize("value", [7.0, np.nan])
+def test_what_never_differs_has_no_climate(value: float):
+    with pytest.raises(ValueError, match="values that never differ have no climate"):
+        predict_climate(give_train(np.full(24 * 400, value), future=24), None)
