@@ -27,7 +27,7 @@ RUN find /opt/venv -type d -name tests -prune -exec rm -rf {} + \
  && /opt/venv/bin/python -m compileall -q /opt/venv/lib/python3*/site-packages/statsforecast \
       /opt/venv/lib/python3*/site-packages/utilsforecast \
  && /opt/venv/bin/python -c "import boto3, fastexcel, great_tables, matplotlib.pyplot, obstore.store, \
-      prefect.cli, prefect.server.api.server, prefect_aws.workers, prefect_dask, prophet, statsmodels.api"
+      prefect.cli, prefect.server.api.server, prefect_aws.workers, prefect_dask, prophet, sklearn.ensemble, statsmodels.api"
 
 FROM ${BASE}
 ARG VERSION=development
