@@ -196,13 +196,15 @@ def is_troubled(outcome: SeriesOutcome) -> bool:
     """Tell whether a series counts against the budget.
 
     The honesty gate's fallback does not: the naive was simply better. A fallback because a
-    member failed does, and so does whatever is published of a pool of which most failed.
+    member failed does, and so does whatever is published where most models failed: all members but
+    the naives, which say so by their names.
     """
     failed = sum(member.failure is not None for member in outcome.members)
+    models = sum(not member.name.startswith("naive") for member in outcome.members)
     return (
         outcome.status in ("stale", "withheld")
         or (outcome.status == "fallback" and failed > 0)
-        or 2 * failed > len(outcome.members)
+        or 2 * failed > models
     )
 
 

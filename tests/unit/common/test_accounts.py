@@ -25,7 +25,7 @@ def outcome(
     failure: str | None = None,
     others: int = 0,
 ):
-    well = (Member("profile_day", 1.0, 1.0, 0.1),) * others
+    well = (Member("naive_24h", 1.0, 0.0, 0.0), *(Member("profile_day", 1.0, 1.0, 0.1),) * others)
     members = (Member("prophet", 1.0, 1.0, 0.1, failure), *well)
     return SeriesOutcome("n:s:air_temperature", status, "because.", members, published)
 
@@ -77,7 +77,7 @@ def test_rejected_records_beyond_the_budget_degrade_a_run(rejected: int, state: 
     [
         pytest.param(outcome("fallback"), "COMPLETED", id="the naive was better"),
         pytest.param(outcome("fallback", failure="died"), "DEGRADED", id="a member failed"),
-        pytest.param(outcome("model", failure="late"), "DEGRADED", id="most members failed"),
+        pytest.param(outcome("model", failure="late"), "DEGRADED", id="most models failed"),
         pytest.param(outcome("model", failure="late", others=1), "COMPLETED", id="half did"),
         pytest.param(outcome("stale"), "DEGRADED", id="old data"),
         pytest.param(outcome("withheld", published=None), "DEGRADED", id="nothing published"),
