@@ -33,6 +33,9 @@ from tasks.forecast.trees import Trees, predict_trees
 LAST_YEAR: Final = Lag(364, retry_days=7, tries=9, both_ways=True)
 """364 days: the same weekday."""
 
+NEARLY_A_YEAR: Final = 330
+"""From less of a year its waves run wild beyond it: of 150 to 250 days they doubled the error."""
+
 Members = Mapping[str, Method]
 
 
@@ -59,12 +62,12 @@ def _peers(*seasons: int, days: int) -> Members:
     return {name: _peer(name, *seasons, days=days) for name in get_args(Model)}
 
 
-def _trees(trees: Trees) -> Method:
-    return Method(predict_trees, trees, needs_days=56, fits_days=1200, positive=True)
+def _trees(trees: Trees, needs_days: int) -> Method:
+    return Method(predict_trees, trees, needs_days, fits_days=1200, positive=True)
 
 
 _NAIVE_364D: Final = Method(repeat_lag, LAST_YEAR, needs_days=366, naive=True)
-_CALENDAR: Final = Method(predict_calendar, Calendar(), 56, 1200, positive=True)
+_CALENDAR: Final = Method(predict_calendar, Calendar(), NEARLY_A_YEAR, 1200, positive=True)
 _CALENDAR_RECENT: Final = Method(
     predict_calendar,
     Calendar(half_life_days=100, yearly=1, more_yearly=2),
@@ -115,8 +118,8 @@ _HOURLY: Final = {
 _HOURLY_DEMAND: Final = {
     "calendar": _CALENDAR,
     "calendar_recent": _CALENDAR_RECENT,
-    "calendar_trees": _trees(Trees(75, Calendar())),
-    "trees": _trees(Trees(150)),
+    "calendar_trees": _trees(Trees(75, Calendar()), NEARLY_A_YEAR),
+    "trees": _trees(Trees(150), 56),
     "prophet": _prophet(_DEMAND, days=182, needs_days=28),
     "mstl": _peer("mstl", 1, 7, days=56),
     "naive_168h": _naive(7),

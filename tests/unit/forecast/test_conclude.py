@@ -84,7 +84,7 @@ def test_a_series_whose_workers_died_falls_back_to_its_naive():
         windows.setdefault(window, {})[name] = fit
     outcome, points = conclude_series(plan, windows)
     assert (outcome.status, outcome.published) == ("fallback", "naive_168h")
-    assert "calendar, calendar_recent: the worker process died" in outcome.reason
+    assert "calendar_recent: the worker process died" in outcome.reason
     assert points.height == 266
 
 

@@ -95,7 +95,7 @@ def test_nothing_from_the_issue_time_on_is_looked_at(monkeypatch: pytest.MonkeyP
     calm, told = (forecast_here(give_transformed(parts)) for parts in (LONGER, poisoned))
     assert told.points.equals(calm.points)
     outcome, _ = take(told, DEMAND)
-    assert "calendar" in {member.name for member in outcome.members}
+    assert "calendar_recent" in {member.name for member in outcome.members}
 
 
 def test_the_zone_of_the_issue_time_makes_no_difference(monkeypatch: pytest.MonkeyPatch):

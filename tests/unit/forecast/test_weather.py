@@ -191,7 +191,7 @@ def test_what_was_forecast_after_a_windows_origin_is_no_part_of_its_fits(days_ag
     told, blind = plan_demand(issues), plan_demand(poisoned)
 
     def name(plan: SeriesPlan, window: int) -> str:
-        return name_fit(plan.make_job(window, "calendar"))
+        return name_fit(plan.make_job(window, "calendar_recent"))
 
     unchanged = {w for w in (0, *told.windows) if name(told, w) == name(blind, w)}
     assert unchanged == {w for w in told.windows if 7 * w >= days_ago}
@@ -205,7 +205,7 @@ def test_a_past_windows_fits_are_those_of_its_own_week():
     now = plan_demand(give_issues(90))
     (then,) = plan_here(give_transformed(known, as_of=then_at), pattern=DEMAND)
     members = [member for window, member in then.list_members() if window == 0]
-    assert "calendar" in members
+    assert "calendar_recent" in members
     assert (
         then.temperature
         == "measured until 2024-04-30, then as openmeteo:32 forecast after 2024-04-30"
