@@ -199,12 +199,12 @@ def is_troubled(outcome: SeriesOutcome) -> bool:
     member failed does, and so does whatever is published where most models failed: all members but
     the naives, which say so by their names.
     """
-    failed = sum(member.failure is not None for member in outcome.members)
-    models = sum(not member.name.startswith("naive") for member in outcome.members)
+    models = [member for member in outcome.members if not member.name.startswith("naive")]
+    lost = sum(member.failure is not None for member in models)
     return (
         outcome.status in ("stale", "withheld")
-        or (outcome.status == "fallback" and failed > 0)
-        or 2 * failed > models
+        or (outcome.status == "fallback" and any(one.failure for one in outcome.members))
+        or 2 * lost > len(models)
     )
 
 
