@@ -13,7 +13,7 @@ Messages are one sentence: what is wrong, where, the value got, the rule, the re
 """
 
 import re
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 
 class PipelineError(Exception):
@@ -107,3 +107,11 @@ def is_worth_retrying(_task: object, _task_run: object, state: FailedState) -> b
     """
     failure = state.result(raise_on_failure=False)
     return isinstance(failure, TransientError | TimeoutError)
+
+
+RETRIED: Final[dict[str, Any]] = {
+    "retries": 3,
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_worth_retrying,
+}
+"""What every task that meets the world is made with; each room says how long it waits."""

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
-from tasks.common.errors import is_worth_retrying
+from tasks.common.errors import RETRIED
 from tasks.common.manifests import STATIONS
 from tasks.common.migration import Fetched, Item, Mode, Plan, Selection
 from tasks.common.objects import open_store, resolve_output
@@ -25,13 +24,7 @@ from tasks.extract.processed import (
     select,
 )
 
-retried_task = task(
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_retrying,
-    cache_policy=NO_CACHE,
-)
+retried_task = task(**RETRIED, retry_delay_seconds=[5, 10, 20], cache_policy=NO_CACHE)
 
 
 @retried_task

@@ -18,11 +18,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run, task_run
-from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
 from tasks.common.changes import Changes, Past
-from tasks.common.errors import is_worth_retrying
+from tasks.common.errors import RETRIED
 from tasks.common.objects import open_store
 from tasks.common.results import Forecasted, Transformed
 from tasks.common.scores import UNSCORED, Scored
@@ -43,13 +42,7 @@ listener: Final[ContextVar[Listener]] = ContextVar("listener", default=lambda _t
 _WRITE_EVERY_S: Final = 2.0
 _LOG_EVERY_S: Final = 30.0
 
-retried_task = task(
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_retrying,
-    cache_policy=NO_CACHE,
-)
+retried_task = task(**RETRIED, retry_delay_seconds=[2, 4, 8], cache_policy=NO_CACHE)
 
 
 @retried_task

@@ -11,11 +11,10 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
-from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
 from tasks.common.changes import Changes
-from tasks.common.errors import PipelineError, TerminalError, is_worth_retrying
+from tasks.common.errors import RETRIED, PipelineError, TerminalError
 from tasks.common.migration import Migrated
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed, Written
@@ -31,13 +30,7 @@ from tasks.report.statement import describe_migration, tabulate_objects
 from tasks.report.summary import summarise_run
 from tasks.report.text import fence
 
-retried_task = task(
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_retrying,
-    cache_policy=NO_CACHE,
-)
+retried_task = task(**RETRIED, retry_delay_seconds=[2, 4, 8], cache_policy=NO_CACHE)
 
 
 @task(cache_policy=NO_CACHE)

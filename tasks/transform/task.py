@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
 from tasks.common.changes import Past
 from tasks.common.contracts import POINTS
-from tasks.common.errors import is_worth_retrying
+from tasks.common.errors import RETRIED
 from tasks.common.migration import Fetched, Plan
 from tasks.common.objects import open_store
 from tasks.common.results import Extracted, Forecasted, Transformed
@@ -18,13 +17,7 @@ from tasks.transform.conversion import convert_object
 from tasks.transform.outcome import conclude_transform, recollect_past
 from tasks.transform.processed import Layer, commit_run
 
-retried_task = task(
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_retrying,
-    cache_policy=NO_CACHE,
-)
+retried_task = task(**RETRIED, retry_delay_seconds=[2, 4, 8], cache_policy=NO_CACHE)
 
 
 @retried_task

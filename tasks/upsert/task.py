@@ -8,10 +8,9 @@ from typing import Final
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.tasks import exponential_backoff
 
 from tasks.common.accounts import timed
-from tasks.common.errors import is_worth_retrying
+from tasks.common.errors import RETRIED
 from tasks.common.migration import Fetched, Plan, pack
 from tasks.common.mongo import ensure_indexes, locate_database, open_database
 from tasks.common.objects import open_store
@@ -25,13 +24,7 @@ from tasks.upsert.stations import write_stations
 
 _PROOF: Final = ("reports/.writable", b"A migration made sure that reports can be left here.\n")
 
-retried_task = task(
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=10),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_retrying,
-    cache_policy=NO_CACHE,
-)
+retried_task = task(**RETRIED, retry_delay_seconds=[10, 20, 40], cache_policy=NO_CACHE)
 
 
 @retried_task
