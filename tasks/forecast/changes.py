@@ -9,11 +9,11 @@ that differs from the one before it in that thing alone:
                    -> published now                                 data
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -30,10 +30,8 @@ from tasks.forecast.work import Done
 MOST: Final = 5
 """Series whose cause is looked for: each costs up to three forecasts."""
 
-Held = Literal["then", "restated", "held"]
-Remake = Callable[[Held, list[str]], pl.DataFrame]
-"""Gives POINTS of some series by this code: of the last issue time from what was known `then` or
-is known of it now (`restated`); or of this issue time from the latter (`held`)."""
+Remake = Callable[[Transformed, list[str]], pl.DataFrame]
+"""Gives POINTS of some series by this code, from a history at its `as_of`."""
 
 
 def explain_changes(
@@ -60,8 +58,13 @@ def explain_changes(
     moved = moves.filter(~pl.col("series_id").is_in(list(starved)), pl.col("mean_size") > 0)
     names = moved["series_id"].head(MOST).to_list()
     changed = name_changed(past.run.configuration, made.configuration)
-    frames = _remake_all(names, changed=bool(changed), past=past, remake=remake)
-    frames |= {"before": past.points, "now": made.points}
+    frames = {"before": past.points, "now": made.points}
+    if names:  # what would be made of the same data by the same code is not made anew
+        frames["calendar"] = remake(replace(past.now, as_of=made.as_of), names)
+        if past.is_restated:
+            frames["restated"] = remake(past.now, names)
+        if changed:
+            frames["remade"] = remake(past.then, names)
     told = [_explain_one(name, frames, changed=changed, past=past) for name in names]
     told += [{"series_id": name, "cause": "data", "detail": why} for name, why in starved.items()]
     told += _list_gone(made, past)
@@ -72,25 +75,21 @@ def explain_changes(
 
 
 def remake_points(
-    held: Held,
+    given: Transformed,
     names: Collection[str],
     *,
-    past: Past,
-    horizons: Sequence[Horizon],
+    find_horizon: Callable[[datetime], Horizon],
     do: Callable[[list[SeriesPlan]], Iterable[Done]],
 ) -> pl.DataFrame:
     """Forecast some series anew by this code (`Remake`).
 
     Args:
-        held: what is held.
+        given: the history.
         names: series ids.
-        past: the histories.
-        horizons: of the last issue time, and of this one.
+        find_horizon: gives that of an issue time.
         do: fits what is planned.
     """
-    before, now = horizons
-    horizon = now if held == "held" else before
-    given = replace(past.then if held == "then" else past.now, as_of=horizon.as_of)
+    horizon = find_horizon(given.as_of)
     every = plan_series(given, horizon=horizon, pattern="*")
     plans = [plan for plan in every if plan.series_id in names]
     return conclude_forecast(plans, do(plans), horizon=horizon, asked={}).points
@@ -156,20 +155,6 @@ def count_causes(changes: pl.DataFrame) -> dict[str, int]:
 def _find_series(transformed: Transformed, series_id: str) -> dict[str, Any]:
     rows = transformed.series.filter(series_id=series_id).rows(named=True)
     return rows[0] if rows else {}
-
-
-def _remake_all(
-    names: list[str], *, changed: bool, past: Past, remake: Remake
-) -> dict[str, pl.DataFrame]:
-    """Make anew what may differ; what would be made of the same data by the same code is not."""
-    if not names:
-        return {}
-    frames = {"calendar": remake("held", names)}
-    if past.is_restated:
-        frames["restated"] = remake("restated", names)
-    if changed:
-        frames["remade"] = remake("then" if past.is_restated else "restated", names)
-    return frames
 
 
 def _measure_move(series_id: str, both: pl.DataFrame) -> tuple[str, int, float, float]:

@@ -87,12 +87,12 @@ def compare(transformed: Transformed, forecasted: Forecasted, past: Past | None)
     if past is None:
         return Changes(reason="There is no earlier run to compare with.")
     settings, days = load_settings(), int(forecasted.configuration["horizon_days"])
-    whens = (past.run.issue_at, transformed.as_of)
-    horizons = [Horizon.of(when, days, settings) for when in whens]
-    store = FitStore(open_store(transformed.output, settings), horizons[1].issued_on)
+    find_horizon = partial(Horizon.of, horizon_days=days, settings=settings)
+    issued_on = find_horizon(transformed.as_of).issued_on
+    store = FitStore(open_store(transformed.output, settings), issued_on)
     with _open_spread(settings) as spread:
         do = partial(do_work, store=store, spread=spread, time_is_up=lambda: False)
-        remake = partial(remake_points, past=past, horizons=horizons, do=do)
+        remake = partial(remake_points, find_horizon=find_horizon, do=do)
         moved = explain_changes(forecasted, transformed, past, remake=remake)
     get_run_logger().info("Causes of what moved since %s: %s", past.run.run_id, count_causes(moved))
     return Changes(past.run, moved, tell_changed(forecasted, past), seconds=past.seconds)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -68,10 +69,7 @@ def compare(
     def do(plans: list[SeriesPlan]) -> Iterable[Done]:
         return do_work(plans, give_store(), spread=spread_here, time_is_up=lambda: False)
 
-    def remake(held, names):  # noqa: ANN001, ANN202 - as Remake says
-        horizons = (give_horizon(BEFORE), give_horizon())
-        return remake_points(held, names, past=past, horizons=horizons, do=do)
-
+    remake = partial(remake_points, find_horizon=give_horizon, do=do)
     return explain_changes(made, now, past, remake=remake)
 
 
