@@ -62,18 +62,12 @@ class EarlierRun:
     """What an earlier run was made of.
 
     Attributes:
-        versions: libraries that decide numbers, by name.
-        configuration: what `config_hash` is the hash of (`Forecasted.configuration`).
+        configuration: what its `config_hash` is the hash of (`Forecasted.configuration`).
         sequence: that of the newest manifest its history was made of; None: it is not on record.
     """
 
     run_id: str
     issue_at: datetime
-    horizon_end: datetime
-    config_hash: str
-    input_hash: str
-    git_sha: str
-    versions: Mapping[str, str] = field(default_factory=dict)
     configuration: Mapping[str, str] = field(default_factory=dict)
     sequence: int | None = None
 

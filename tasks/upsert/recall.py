@@ -1,6 +1,6 @@
 """What readers were given before, and how it turned out: one read, one written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,38 +34,26 @@ def recall_earlier(db: Database[Document], *, as_of: datetime) -> Earlier:
     by_day: dict[object, Document] = {}
     for run in sorted(db["forecast_runs"].find(wanted), key=_rank):
         by_day[run["issue_at"].astimezone(MARKET_ZONE).date()] = run
-    points, runs = [EARLIER.to_frame()], []
-    for run in by_day.values():
-        frame, versions = _read_points(db, run)
-        points.append(frame)
-        runs.append(_describe(run, versions))
-    return Earlier(pl.concat(points), tuple(runs))
+    points = [_read_points(db, run) for run in by_day.values()]
+    runs = (
+        EarlierRun(run["_id"], run["issue_at"], run.get("configuration", {}), run.get("sequence"))
+        for run in by_day.values()
+    )
+    return Earlier(pl.concat([EARLIER.to_frame(), *points]), tuple(runs))
 
 
 def _rank(run: Document) -> tuple[datetime, datetime, datetime]:
     return run["issue_at"], run.get("published_at", _NEVER), run["completed_at"]
 
 
-def _read_points(db: Database[Document], run: Document) -> tuple[pl.DataFrame, Mapping[str, str]]:
-    """Give EARLIER of one run, and the libraries it was made with."""
-    wanted = dict.fromkeys((*EARLIER, "valid_at", "models"), 1)
+def _read_points(db: Database[Document], run: Document) -> pl.DataFrame:
+    """Give EARLIER of one run."""
+    wanted = dict.fromkeys((*EARLIER, "valid_at"), 1)
     found = db["forecasts"].find({"run_id": run["_id"], "valid_at": {"$ne": []}}, wanted)
     documents = sorted(found, key=lambda document: document["series_id"])
     # Runs from before there was a correction carry none.
     corrections = pl.col("correction80", "correction95").fill_null(1.0)
-    frame = frame_forecasts(documents, EARLIER).with_columns(corrections)
-    return frame, next((document["models"] for document in documents), {})
-
-
-def _describe(run: Document, versions: Mapping[str, str]) -> EarlierRun:
-    told = ("issue_at", "horizon_end", "config_hash", "input_hash", "git_sha")
-    return EarlierRun(
-        run["_id"],
-        **{name: run[name] for name in told},
-        versions=versions,
-        configuration=run.get("configuration", {}),
-        sequence=run.get("sequence"),
-    )
+    return frame_forecasts(documents, EARLIER).with_columns(corrections)
 
 
 def write_scores(db: Database[Document], scores: pl.DataFrame, *, as_of: datetime) -> WriteCounts:

@@ -61,9 +61,7 @@ def compare(
     """Forecast twice, a week apart, and explain what moved."""
     published = alter(forecast_here(then))
     made = forecast_here(now)
-    run = EarlierRun(
-        "last", BEFORE, made.horizon_end, "", "", "", configuration=published.configuration
-    )
+    run = EarlierRun("last", BEFORE, published.configuration)
     past = Past(run, published.points, then, since or then, declared_anew)
 
     def do(plans: list[SeriesPlan]) -> Iterable[Done]:
@@ -94,7 +92,7 @@ def test_new_values_of_another_level_are_the_cause():
 def test_the_passing_of_time_alone_is_the_calendar():
     then, now = know(PARTS, day=7), know(PARTS)
     published, made = forecast_here(then), forecast_here(now)
-    run = EarlierRun("last", BEFORE, made.horizon_end, "", "", "", configuration=made.configuration)
+    run = EarlierRun("last", BEFORE, made.configuration)
     # By the data of last week, this issue time already tells what it tells now.
     changes = explain_changes(
         made, now, Past(run, published.points, then, then), remake=lambda *_: made.points

@@ -91,5 +91,5 @@ def forecast_all(
                 pl.lit(correction).alias("correction95"),
             )
             frames.append(rows.cast(dict(EARLIER)))
-    runs = [EarlierRun(f"run-{n}", at, at, "", "", "") for n, at in enumerate(issued)]
+    runs = [EarlierRun(f"run-{n}", at) for n, at in enumerate(issued)]
     return Earlier(pl.concat(frames), tuple(runs))

@@ -22,7 +22,7 @@ from tests.unit.report.results_of_a_run import (
     give_written,
 )
 
-RUN = EarlierRun("2019-W42-aa-bb", AS_OF - timedelta(weeks=1), AS_OF, "", "", "")
+RUN = EarlierRun("2019-W42-aa-bb", AS_OF - timedelta(weeks=1))
 ROWS = [
     {
         "series_id": DEMAND,
