@@ -22,6 +22,8 @@ from tasks.forecast.train import DAY, Clock, Train, Values
 
 DAMPING: Final = 1e-4
 """Ridge of the lags, relative to the variance of the series."""
+HALF_LIFE_DAYS: Final = 800.0
+"""Age at which a day of demand counts half."""
 CALM: Final = 1.0
 """Ridge of the climate, whose target has a spread of one."""
 CLIMATE_DAILY: Final = 4
@@ -79,7 +81,7 @@ class Calendar:
         yearly: harmonics of the year that shape the day; `more_yearly` shift whole days.
     """
 
-    half_life_days: float = 800.0
+    half_life_days: float = HALF_LIFE_DAYS
     damping: float = 0.1
     yearly: int = 2
     more_yearly: int = 6
@@ -91,7 +93,8 @@ def predict_calendar(train: Train, options: Calendar) -> Values:
     Raises:
         ValueError: a value that is not positive, or no value.
     """
-    return continue_demand(train, fit_calendar(train, options))
+    line = fit_calendar(train, options)
+    return np.exp(continue_line(np.log(train.values), line, train.steps_per_day))
 
 
 def fit_calendar(train: Train, options: Calendar) -> Values:
@@ -121,11 +124,11 @@ def weigh_demand(train: Train, half_life_days: float) -> tuple[NDArray[np.bool_]
     return known, 0.5 ** (age_days[known] / half_life_days)
 
 
-def continue_demand(train: Train, line: Values) -> Values:
-    """Give the future of a line of logarithms, with what its past left over carried on."""
-    rows, steps = len(train.values), len(train.future)
-    residuals = np.log(train.values) - line[:rows]
-    return np.exp(line[rows:] + continue_residuals(residuals, steps, train.steps_per_day))
+def continue_line(values: Values, line: Values, steps_per_day: int) -> Values:
+    """Give the future of a line through values, with what they left over carried on."""
+    rows = len(values)
+    left = values - line[:rows]
+    return line[rows:] + continue_residuals(left, len(line) - rows, steps_per_day)
 
 
 def describe_calendar(train: Train, options: Calendar) -> Values:
@@ -190,8 +193,7 @@ def predict_climate(train: Train, _: None) -> Values:
     columns = (year[:, :, None] * day[:, None, :]).reshape(len(clock), -1)[:, 1:]
     slopes, level = _solve(columns[:rows][known], train.values[known] / scale, CALM)
     line = scale * (columns @ slopes + level)
-    residuals = train.values - line[:rows]
-    return line[rows:] + continue_residuals(residuals, len(train.future), train.steps_per_day)
+    return continue_line(train.values, line, train.steps_per_day)
 
 
 def _solve(

@@ -32,10 +32,21 @@ DEGREES: Final = ("heating", "cooling", "felt")
 
 
 def measure_degrees(known: Temperature, clock: Clock) -> dict[str, Values]:
-    """Give heating, cooling and felt heating degrees at each step, never negative; no nulls.
+    """Give heating, cooling and felt heating degrees at each step, never negative; no nulls."""
+    return tell_degrees(*follow_temperature(known, clock))
 
-    Below 16 degC buildings are heated, above 20 cooled. `felt` smooths the days, since walls
-    remember: what is left of a day's cold after another is 40 %.
+
+def tell_degrees(now: Values, felt: Values) -> dict[str, Values]:
+    """Tell them from temperatures: below 16 degC buildings are heated, above 20 cooled."""
+    differences = (HEATED_BELOW - now, now - COOLED_ABOVE, HEATED_BELOW - felt)
+    return {name: np.maximum(by, 0) for name, by in zip(DEGREES, differences, strict=True)}
+
+
+def follow_temperature(known: Temperature, clock: Clock) -> tuple[Values, Values]:
+    """Give the day's mean temperature at each step, and the felt one, in degC; no nulls.
+
+    The felt one smooths the days, since walls remember: what is left of a day's cold after another
+    is 40 %.
     """
     days, values = expect_temperature(known, clock)
     felt = values.copy()
@@ -43,9 +54,7 @@ def measure_degrees(known: Temperature, clock: Clock) -> dict[str, Values]:
         felt[place] = MEMORY * felt[place - 1] + (1 - MEMORY) * values[place]
     # A day's mean is that of its noon.
     places, ranks = _count_days(clock - days[0]) - 0.5, np.arange(len(days))
-    now, slow = np.interp(places, ranks, values), np.interp(places, ranks, felt)
-    differences = (HEATED_BELOW - now, now - COOLED_ABOVE, HEATED_BELOW - slow)
-    return {name: np.maximum(by, 0) for name, by in zip(DEGREES, differences, strict=True)}
+    return np.interp(places, ranks, values), np.interp(places, ranks, felt)
 
 
 def expect_temperature(known: Temperature, clock: Clock) -> tuple[Dates, Values]:

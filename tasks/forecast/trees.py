@@ -1,4 +1,7 @@
-"""Gradient-boosted trees on calendar and temperature. The only file that knows scikit-learn."""
+"""Gradient-boosted trees on calendar and temperature.
+
+The only file that knows scikit-learn, which takes a second to load and is loaded when it is used.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,8 +14,14 @@ from tasks.forecast.days import (
     tell_kinds_of_day,
     tell_weekday,
 )
-from tasks.forecast.regression import Calendar, continue_demand, fit_calendar, weigh_demand
-from tasks.forecast.temperature import expect_temperature, measure_degrees
+from tasks.forecast.regression import (
+    HALF_LIFE_DAYS,
+    Calendar,
+    continue_line,
+    fit_calendar,
+    weigh_demand,
+)
+from tasks.forecast.temperature import follow_temperature, tell_degrees
 from tasks.forecast.train import DAY, Train, Values
 
 RATE: Final = 0.1
@@ -20,8 +29,6 @@ RATE: Final = 0.1
 LEAVES: Final = 15
 RARE: Final = 50
 """Steps that a leaf holds at least: two days of hours."""
-HALF_LIFE_DAYS: Final = 800.0
-"""Age at which a day counts half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ def predict_trees(train: Train, options: Trees) -> Values:
     Raises:
         ValueError: a value that is not positive, or no value.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415 (a second)
+    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
 
     known, weights = weigh_demand(train, HALF_LIFE_DAYS)
     reasons, rows = describe_reasons(train), len(known)
@@ -56,16 +63,16 @@ def predict_trees(train: Train, options: Trees) -> Values:
         early_stopping=False,
         random_state=0,
     )
-    missed = np.log(train.values[known]) - line[:rows][known]
-    trees.fit(reasons[:rows][known], missed, sample_weight=weights)
-    return continue_demand(train, line + trees.predict(reasons))
+    target = np.log(train.values)
+    trees.fit(reasons[:rows][known], (target - line[:rows])[known], sample_weight=weights)
+    return np.exp(continue_line(target, line + trees.predict(reasons), train.steps_per_day))
 
 
 def describe_reasons(train: Train) -> Values:
     """Give one row per step of past and future and one column per reason for demand.
 
     The hour, the weekday, the kind of day, whether it is a holiday, a bridge day, without school;
-    the day of the year; degrees and the day's mean temperature where it is known.
+    the day of the year; degrees and the day's mean temperature where one is known.
     """
     clock = np.concatenate([train.clock, train.future])
     day = clock.astype("datetime64[D]")
@@ -81,8 +88,6 @@ def describe_reasons(train: Train) -> Values:
         (day - day.astype("datetime64[Y]")) / DAY,
     ]
     if train.weather is not None:
-        days, mean = expect_temperature(train.weather, clock)
-        noon = (clock - days[0]) / DAY - 0.5
-        reasons += [*measure_degrees(train.weather, clock).values()]
-        reasons += [np.interp(noon, np.arange(len(days)), mean)]
+        now, felt = follow_temperature(train.weather, clock)
+        reasons += [*tell_degrees(now, felt).values(), now]
     return np.column_stack(reasons).astype(float)

@@ -62,7 +62,7 @@ def test_what_is_not_positive_has_no_logarithm(trees: Trees):
 
 
 def test_every_reason_is_told_for_past_and_future_alike(cold: Train):
-    with_degrees, without = (describe_reasons(one) for one in (cold, replace(cold, weather=None)))
-    assert len(with_degrees) == len(cold.values) + len(cold.future)
-    assert np.isfinite(with_degrees).all()
-    assert with_degrees.shape[1] == without.shape[1] + 4
+    warmed, without = (describe_reasons(one) for one in (cold, replace(cold, weather=None)))
+    assert len(warmed) == len(cold.values) + len(cold.future)
+    assert np.isfinite(warmed).all()
+    assert warmed.shape[1] == without.shape[1] + 4
