@@ -32,7 +32,15 @@ from tasks.report.document import (
     Series,
 )
 
-_REPORTED_VERSIONS: Final = ("prefect", "polars", "prophet", "statsforecast", "pymongo", "obstore")
+_REPORTED_VERSIONS: Final = (
+    "prefect",
+    "polars",
+    "prophet",
+    "statsforecast",
+    "scikit-learn",
+    "pymongo",
+    "obstore",
+)
 
 DEMAND: Final = "electricity_demand"
 

@@ -28,7 +28,7 @@ from tasks.upsert.encoding import Encoded, encode_table, hash_content
 SCHEMA_VERSION: Final = 1
 """Raised when the shape of documents changes; readers accept this one and the one before."""
 
-MODEL_PACKAGES: Final = ("prophet", "statsforecast", "polars")
+MODEL_PACKAGES: Final = ("prophet", "statsforecast", "scikit-learn", "polars")
 """Packages whose version decides numbers; recorded with every forecast."""
 
 _SERIES: Final = ("station_id", "variable", "unit", "step_minutes", "licence")
