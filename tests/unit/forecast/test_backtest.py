@@ -142,3 +142,10 @@ def test_a_member_answers_for_the_targets_only_and_so_do_its_components(lead: in
     assert fit.values is not None
     assert {len(fit.values), *map(len, fit.components.values())} == {24 - lead}
     np.testing.assert_allclose(np.sum([*fit.components.values()], axis=0), fit.values)
+
+
+def test_naives_and_nobody_else_say_so_by_their_names():
+    """The budget of lost models counts all but them, by name."""
+    told = {name: method.naive for members in MEMBERS.values() for name, method in members.items()}
+    assert all(name.startswith("naive") == is_naive for name, is_naive in told.items())
+    assert len(told) > 15
