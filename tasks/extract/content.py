@@ -20,6 +20,7 @@ from tasks.extract.columns import LINE, Columns, find_columns
 from tasks.extract.declaration import Source
 from tasks.extract.delimited import read_delimited
 from tasks.extract.ndjson import read_json
+from tasks.extract.parquet import PARQUET, read_parquet
 
 ZIP: Final = b"PK\x03\x04"
 OLE: Final = b"\xd0\xcf\x11\xe0"
@@ -49,6 +50,9 @@ def read_batches(key: str, body: bytes, source: Source, limits: Limits) -> Itera
         yield from read_json(stream, source, limits)
         return
     whole = b"".join(stream)
+    if head.startswith(PARQUET):
+        yield from read_json(read_parquet(whole, limits.object_bytes), source, limits)
+        return
     inner = open_zip(whole, limits) if head.startswith(ZIP) else None
     if head.startswith((ZIP, OLE)) and inner is None:
         yield from read_workbook(whole, source)

@@ -56,7 +56,8 @@ class TextRule(Declared):
     """JSONPath of the text in a column that holds JSON: `$.time[0]`."""
     formats: Annotated[tuple[Format, ...], Field(min_length=1)]
     """strftime formats. One is chosen for a whole object, the one that reads most of its texts, so
-    that day and month are never swapped from row to row."""
+    that day and month are never swapped from row to row; of equals that under which the times lie
+    closest together, then the first."""
 
 
 class TimeRule(Declared):
@@ -132,9 +133,13 @@ class RecordsRule(Declared):
     """Where the records lie inside a JSON answer."""
 
     path: str
-    """Dotted path of a list of records, or of an object of lists by station."""
+    """Dotted path of a list of records, or of an object of lists by station. In a table with
+    columns of its own, rows are records."""
     ignore: tuple[str, ...] = ()
     """Keys of that object to pass over."""
+    units: str | None = None
+    """Path of an object that tells the unit of each column, after a comma ("mean wind speed,km/h").
+    An answer that tells another one than the field's `suffixes` is rejected (unexpected_unit)."""
     stations: str | None = None
     """Path of a list of {id, name, latitude, longitude, elevation, license}; it overrides the
     declared stations."""
@@ -158,7 +163,9 @@ class Source(Declared):
     """First part of its station ids."""
     match: Names
     """Globs on object keys, case ignored; `*` crosses `/`, and a glob may match any tail of whole
-    path segments. Where two sources match, the longer glob wins."""
+    path segments. Where two sources match, the longer glob wins.
+    The format is told by the content: JSON, delimited text, workbook or Parquet; plain, or in gz,
+    zst or a zip of one file."""
     step: dt.timedelta = Field(gt=dt.timedelta(0))
     """Native step, ISO 8601 (PT5M, P1D)."""
     licence: str

@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.common.contracts import RAW_LIMIT
 from tasks.extract.blocks import Batch, Reject
-from tasks.extract.columns import LINE, STATION_KEY, find_columns
+from tasks.extract.columns import LINE, STATION_KEY, find_columns, fold
 from tasks.extract.declaration import Source
 
 DATA: Final = "_airbyte_data"
@@ -28,6 +28,10 @@ Record = dict[str, Any]
 
 class NoRecordError(ValueError):
     """A text that holds no JSON object, or not at the declared path."""
+
+
+class UnitError(ValueError):
+    """An answer that tells another unit than is declared."""
 
 
 def parse_json(text: bytes | str) -> Any:  # noqa: ANN401
@@ -84,6 +88,7 @@ def read_values(values: Iterable[tuple[int, object]], source: Source) -> Batch:
     for line, value in values:
         try:
             payload = open_envelope(value)
+            _check_units(payload, source)
             found = _list_records(payload, source)
             stations += _list_stations(payload, source)
         except ValueError as error:
@@ -121,6 +126,25 @@ def _list_records(payload: Record, source: Source) -> list[tuple[Record, object]
     return listed
 
 
+def _check_units(payload: Record, source: Source) -> None:
+    """Compare the units that an answer tells with the declared ones.
+
+    Raises:
+        UnitError: one is another.
+    """
+    rule = source.records
+    units = _follow(payload, rule.units) if rule and rule.units else None
+    told = dict(units) if isinstance(units, Mapping) else {}
+    for field in source.fields.values():
+        for column in field.columns:
+            unit = str(told.get(column)).rpartition(",")[2].strip()
+            is_told = field.suffixes and "," in str(told.get(column))
+            if is_told and fold(unit) not in map(fold, field.suffixes):
+                declared = " or ".join(field.suffixes)
+                msg = f"it tells {unit!r} as the unit of {column}, where {declared} is declared"
+                raise UnitError(msg)
+
+
 def _list_stations(payload: Record, source: Source) -> list[dict[str, Any]]:
     rule = source.records
     found = _follow(payload, rule.stations) if rule and rule.stations else None
@@ -137,8 +161,19 @@ def _follow(payload: Record, path: str) -> Mapping[str, Any] | list[Any] | None:
 
 def _reject(line: int, value: object, error: ValueError) -> Reject:
     text = value if isinstance(value, bytes) else orjson.dumps(value)
-    rule = "bad_utf8" if isinstance(error, UnicodeDecodeError) else "bad_json"
+    rules = {UnicodeDecodeError: "bad_utf8", UnitError: "unexpected_unit"}
+    rule = rules.get(type(error), "bad_json")
     return Reject(rule, line, None, str(error), text[:RAW_LIMIT].decode(errors="replace"))
+
+
+def holds_wrapped(columns: Iterable[str], source: Source) -> bool:
+    """Tell whether the rows of a table wrap records: under Airbyte's data, or by a declared path.
+
+    A table with columns of declared variables holds them itself.
+    """
+    headers = list(columns)
+    own = find_columns(headers, source).found.keys() & source.fields.keys()
+    return DATA in headers or (source.records is not None and not own)
 
 
 def _tabulate(rows: list[dict[str, Any]], source: Source) -> Batch:

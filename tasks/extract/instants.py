@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from tasks.extract.blocks import RefusedError
@@ -59,14 +60,24 @@ def resolve_instants(frame: pl.DataFrame, rule: TimeRule, origin: Origin) -> pl.
 
 
 def _choose(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
-    """Read texts by the one format that reads most of them, the first of equals."""
+    """Read texts by the one format that reads most of them.
+
+    Of formats that read as many, that one under which they lie closest together, as a week of
+    01/10/2024, 02/10/2024 is of October, not of every month; then the first declared.
+    """
     clean = texts.str.strip_chars()
-    best = parse_times(clean, formats[0])
+    sample = clean.filter(clean.is_not_null()).head(1)
+    readings = [parse_times(clean, formats[0])]
     for format_ in formats[1:]:
-        if best.null_count() == texts.null_count():
-            break
-        best = max(best, parse_times(clean, format_), key=pl.Series.count)
-    return best
+        is_read = any(times.null_count() == texts.null_count() for times in readings)
+        # What cannot read one of them reads fewer than what reads all.
+        if not (is_read and parse_times(sample, format_).null_count()):
+            readings.append(parse_times(clean, format_))
+    most = max(map(pl.Series.count, readings))
+    rivals = [times for times in readings if times.count() == most]
+    if most == 0 or len(rivals) == 1:
+        return rivals[0]
+    return min(rivals, key=lambda times: np.ptp(times.drop_nulls().to_physical().to_numpy()))
 
 
 def _read_days(texts: pl.Series, formats: tuple[str, ...], zone: str) -> pl.Series:

@@ -81,8 +81,8 @@ def count_code_lines(path: Path) -> int:
     return len(lines)
 
 
-def test_the_product_fits_in_12350_lines_of_code():
-    assert sum(count_code_lines(path) for path in SOURCES) <= 12350
+def test_the_product_fits_in_12450_lines_of_code():
+    assert sum(count_code_lines(path) for path in SOURCES) <= 12450
 
 
 def test_a_flow_reads_as_a_story():

@@ -76,6 +76,13 @@ def workbook(
     return buffer.getvalue()
 
 
+def parquet(*records: Mapping[str, Any]) -> bytes:
+    """A Parquet file with the types that the values have."""
+    buffer = io.BytesIO()
+    pl.DataFrame(list(records)).write_parquet(buffer)
+    return buffer.getvalue()
+
+
 def read(
     body: bytes,
     source: str | Source = "wunderground",

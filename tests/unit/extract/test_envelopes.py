@@ -3,12 +3,23 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tasks.extract.identity import parse_extraction
-from tests.unit.extract.given import ENVELOPE, LANDED_AT, TABLE, line, lines, read, row, rules
+from tests.unit.extract.given import (
+    ENVELOPE,
+    LANDED_AT,
+    TABLE,
+    line,
+    lines,
+    parquet,
+    read,
+    row,
+    rules,
+)
 
 INSTANT = "1745688139000"
 OLD = {"_airbyte_ab_id": "x", "_airbyte_emitted_at": 1745688139000}
@@ -42,6 +53,12 @@ WRAPPED = {
     "CSV with JSON": as_csv(ENVELOPE | {"_airbyte_meta": META, "_airbyte_data": json.dumps(TABLE)}),
     "CSV flattened": as_csv(ENVELOPE | {"_airbyte_meta": META} | TABLE),
     "CSV nested names": as_csv(OLD | {f"_airbyte_data.{name}": v for name, v in TABLE.items()}),
+    "Parquet with JSON": parquet(ENVELOPE | {"_airbyte_data": json.dumps(TABLE)}),
+    "Parquet with JSON in bytes": parquet(ENVELOPE | {"_airbyte_data": json.dumps(TABLE).encode()}),
+    "Parquet nested": parquet(ENVELOPE | {"_airbyte_data": TABLE}),
+    "Parquet flattened": parquet(
+        ENVELOPE | {"_airbyte_extracted_at": datetime(2025, 4, 26, 17, 22, 19, tzinfo=UTC)} | TABLE
+    ),
     "array": b"[" + line(TABLE) + b"]",
 }
 
@@ -138,6 +155,35 @@ def test_infoclimats_answer_is_records_by_station(body: bytes):
     assert readings.frame["station_id"].to_list() == ["infoclimat:00052"]
     assert readings.frame["air_temperature"].to_list() == [6.4]
     assert [station["name"] for station in readings.stations] == ["Armentières"]
+
+
+EXPORT = (
+    "# InfoClimat, licences of the stations\n"
+    "station_id;dh_utc;temperature;vent_moyen\n"
+    "00052;2024-10-05 00:00:00;6.4;\n"
+    "00052;2024-10-05 00:10:00;6.5;3.6\n"
+)
+
+
+def test_infoclimats_csv_has_its_records_as_rows():
+    readings = read(EXPORT.encode(), "infoclimat", key="infoclimat.csv")
+    assert readings.frame["station_id"].to_list() == ["infoclimat:00052"] * 2
+    assert readings.frame["air_temperature"].to_list() == [6.4, 6.5]
+    assert (readings.tally.read, readings.tally.kept) == (2, 2)
+
+
+@pytest.mark.parametrize("told", ["temperature,degC", "temperature,°C", "temperature", None])
+def test_an_answer_in_the_declared_units_is_read(told: object):
+    answer = infoclimat(metadata={"temperature": told, "temps_omm": "present weather,a page"})
+    assert read(line(answer), "infoclimat").tally.kept == 1
+
+
+def test_an_answer_in_another_unit_is_rejected_alone():
+    answer = infoclimat(metadata={"temperature": "temperature,degF"})
+    readings = read(line(answer) + b"\n" + line(infoclimat()), "infoclimat")
+    assert rules(readings) == [("unexpected_unit", 1, None)]
+    assert "'degF' as the unit of temperature, where degC" in readings.quarantine["reason"][0]
+    assert readings.tally.kept == 1
 
 
 def test_a_station_that_is_only_the_key_of_its_rows_is_known():

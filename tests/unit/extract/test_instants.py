@@ -131,6 +131,13 @@ def test_day_and_month_are_never_swapped_from_row_to_row():
     assert rules(readings) == [("unreadable_time", 4, None)]
 
 
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y"])
+def test_days_that_read_both_ways_are_those_of_one_week(form: str):
+    days = [date(2024, 10, 1), date(2024, 10, 2), date(2024, 10, 7)]
+    told = lines([row() | {"Date": day.strftime(form)} for day in days])
+    assert instants(read(told)) == ["2024-09-30T22:04", "2024-10-01T22:04", "2024-10-06T22:04"]
+
+
 def test_the_phantom_half_hours_of_spring_are_rejected():
     body = demand(
         "2018-03-25\t01:30\t1",

@@ -2,11 +2,13 @@
 
 import io
 import zipfile
-from datetime import time
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
-from tests.unit.extract.given import MIB, instants, read, rules, values, workbook
+from tests.unit.extract.given import MIB, instants, parquet, read, rules, values, workbook
 
 ORIGINAL = (
     "Périmètre\tNature\tDate\tHeures\tConsommation\tThermique\tNucléaire\tEch. physiques\t\n"
@@ -26,6 +28,18 @@ EXPORTED = (
     "32;Hauts-de-France;Données définitives;2018-01-01;00:30;2018-01-01T00:30:00+01:00;6340;1\r\n"
     "32;Hauts-de-France;Données définitives;2018-01-01;00:00;2018-01-01T00:00:00+01:00;6602;1\r\n"
 ).encode()
+PACKED = parquet(
+    *(
+        {
+            "code_insee_region": "32",
+            "nature": "Données définitives",
+            "date": date(2018, 1, 1),
+            "date_heure": datetime(2018, 1, 1, 0, minute, tzinfo=ZoneInfo("Europe/Paris")),
+            "consommation": megawatts,
+        }
+        for minute, megawatts in ((30, 6340.0), (0, 6602.0))
+    )
+)
 ASKED = (
     b'[{"code_insee_region": "32", "nature": "Donn\\u00e9es d\\u00e9finitives", '
     b'"date_heure": "2017-12-31T23:00:00+00:00", "consommation": 6602},'
@@ -41,6 +55,7 @@ ASKED = (
         pytest.param(RESAVED, "eco2mix", id="resaved by a spreadsheet"),
         pytest.param(EXPORTED, "odre_eco2mix", id="ODRE export"),
         pytest.param(ASKED, "odre_eco2mix", id="ODRE API"),
+        pytest.param(PACKED, "odre_eco2mix", id="ODRE Parquet"),
     ],
 )
 def test_every_dialect_of_demand_gives_the_same_reading(body: bytes, source: str):
@@ -166,12 +181,28 @@ FLIPPED[40] ^= 0xFF
         pytest.param(workbook({"011024": [["Time"]]})[:-40], "corrupt_object", id="cut short"),
         pytest.param(b"\xd0\xcf\x11\xe0junk", "corrupt_object", id="no old workbook"),
         pytest.param(zipped(a=b" " * (3 * MIB)), "oversized_object", id="bomb"),
+        pytest.param(PACKED[:-40], "corrupt_object", id="Parquet cut short"),
+        pytest.param(
+            parquet(*({"Time": "00:04:00"} for _ in range(300_000))),
+            "oversized_object",
+            id="Parquet bomb",
+        ),
     ],
 )
 def test_an_archive_that_cannot_be_opened_is_refused_whole(body: bytes, rule: str):
     readings = read(body, key="ITESTA12.xlsx", object_mib=2)
     assert rules(readings) == [(rule, None, None)]
     assert readings.is_refused
+
+
+def test_a_damaged_parquet_file_never_ends_the_process():
+    """A thread of Polars panics on some of these, and aborts its process."""
+    numbers = np.random.default_rng(1)
+    for _ in range(12):
+        damaged = np.frombuffer(PACKED, np.uint8).copy()
+        damaged[numbers.integers(4, len(damaged), 10)] = numbers.integers(0, 256, 10)
+        readings = read(damaged.tobytes(), "odre_eco2mix", key="eco2mix.parquet")
+        assert readings.tally.kept == readings.frame.height
 
 
 def test_rows_of_a_sheet_without_declared_columns_are_rejected_by_its_name():
