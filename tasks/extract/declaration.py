@@ -133,8 +133,8 @@ class RecordsRule(Declared):
     """Where the records lie inside a JSON answer."""
 
     path: str
-    """Dotted path of a list of records, or of an object of lists by station. In a table with
-    columns of its own, rows are records."""
+    """Dotted path of a list of records, or of an object of lists by station. Where it is missing,
+    what has a declared variable's column is a record itself."""
     ignore: tuple[str, ...] = ()
     """Keys of that object to pass over."""
     units: str | None = None
@@ -143,6 +143,11 @@ class RecordsRule(Declared):
     stations: str | None = None
     """Path of a list of {id, name, latitude, longitude, elevation, license}; it overrides the
     declared stations."""
+
+    @property
+    def first(self) -> str:
+        """Give the first step of the path."""
+        return self.path.partition(".")[0]
 
 
 class MaturityRule(Declared):

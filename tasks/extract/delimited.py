@@ -12,7 +12,7 @@ from tasks.common.errors import OversizedObjectError
 from tasks.extract.blocks import Batch, Limits, RefusedError, Reject, reject_long_line
 from tasks.extract.columns import LINE, find_columns
 from tasks.extract.declaration import Source
-from tasks.extract.envelope import holds_wrapped, read_values
+from tasks.extract.envelope import DATA, read_values
 
 _QUOTE: Final = '"'
 
@@ -39,7 +39,7 @@ def read_delimited(body: bytes, source: Source, limits: Limits) -> Batch:
     _check_cells(len(lines), lines[0][1].count(separator) + 1)
     lines, ragged = _drop_ragged(lines, separator)
     frame = _parse(lines, separator)
-    if holds_wrapped(frame.columns, source):
+    if DATA in frame.columns or (source.records and source.records.first in frame.columns):
         batch = read_values(((row.pop(LINE), row) for row in frame.iter_rows(named=True)), source)
     else:
         batch = find_columns(frame.columns, source).make_batch(frame)

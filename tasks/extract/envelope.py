@@ -103,12 +103,13 @@ def read_values(values: Iterable[tuple[int, object]], source: Source) -> Batch:
 
 
 def _list_records(payload: Record, source: Source) -> list[tuple[Record, object]]:
-    """Give what stands beside each record, and the record, unopened: the payload, or by its path.
+    """Give what stands beside each record, and the record, unopened: by its path, or the payload.
 
     Raises:
         ValueError: there is none, and the provider says why, or nothing at the path.
     """
-    if (rule := source.records) is None:
+    rule = source.records
+    if rule is None or (rule.first not in payload and _has_variable(payload, source)):
         return [({}, payload)]
     airbyte = {name: value for name, value in payload.items() if name.startswith("_airbyte_")}
     found = _follow(payload, rule.path)
@@ -124,6 +125,11 @@ def _list_records(payload: Record, source: Source) -> list[tuple[Record, object]
         msg = f"no records at {rule.path!r}; the provider says {told or 'nothing'}"
         raise NoRecordError(msg)
     return listed
+
+
+def _has_variable(payload: Record, source: Source) -> bool:
+    wanted = {fold(column) for rule in source.fields.values() for column in rule.columns}
+    return any(fold(name) in wanted for name in payload)
 
 
 def _check_units(payload: Record, source: Source) -> None:
@@ -164,16 +170,6 @@ def _reject(line: int, value: object, error: ValueError) -> Reject:
     rules = {UnicodeDecodeError: "bad_utf8", UnitError: "unexpected_unit"}
     rule = rules.get(type(error), "bad_json")
     return Reject(rule, line, None, str(error), text[:RAW_LIMIT].decode(errors="replace"))
-
-
-def holds_wrapped(columns: Iterable[str], source: Source) -> bool:
-    """Tell whether the rows of a table wrap records: under Airbyte's data, or by a declared path.
-
-    A table with columns of declared variables holds them itself.
-    """
-    headers = list(columns)
-    own = find_columns(headers, source).found.keys() & source.fields.keys()
-    return DATA in headers or (source.records is not None and not own)
 
 
 def _tabulate(rows: list[dict[str, Any]], source: Source) -> Batch:

@@ -71,7 +71,7 @@ def _read_lines(block: Block, source: Source) -> Batch:
 
 def _read_block(block: Block, source: Source) -> Batch | None:
     """Read a block at once; None when it must be read line by line."""
-    if source.records:
+    if source.records and b'"%s"' % source.records.first.encode() in block.body:
         return None
     with suppress(ValueError):
         steps, columns = _find_shape(block.body, source)
@@ -171,6 +171,8 @@ def _find_shape(body: bytes, source: Source) -> tuple[tuple[str, ...], Columns]:
     headers = dict.fromkeys(name for _, names in outlines for name in names)
     columns = find_columns(headers, source)
     known, roles = columns.found.keys() & source.fields.keys(), list_roles(source)
+    if source.records and not known:
+        raise NoRecordError
     late = (roles[role] for role in source.fields if known and role not in known)
     known = find_columns([*headers, *chain.from_iterable(late)], source)
     return steps, replace(known, unknown=columns.unknown)

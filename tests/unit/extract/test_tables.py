@@ -55,6 +55,10 @@ ASKED = (
         pytest.param(RESAVED, "eco2mix", id="resaved by a spreadsheet"),
         pytest.param(EXPORTED, "odre_eco2mix", id="ODRE export"),
         pytest.param(ASKED, "odre_eco2mix", id="ODRE API"),
+        pytest.param(
+            b'{"total_count": 2, "results": %s}' % ASKED, "odre_eco2mix", id="ODRE answer"
+        ),
+        pytest.param(ASKED[1:-1].replace(b"},{", b"}\n{"), "odre_eco2mix", id="ODRE lines"),
         pytest.param(PACKED, "odre_eco2mix", id="ODRE Parquet"),
     ],
 )
