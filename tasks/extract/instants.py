@@ -94,7 +94,7 @@ def _read_clock(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
 
 
 def _read_sheets(frame: pl.DataFrame, rule: TimeRule) -> dict[str, date] | None:
-    """Give the day of each sheet, under the format that makes them consecutive days.
+    """Give the day of each sheet, under the format that makes them consecutive days, in any order.
 
     None when the names are no dates at all.
     """
@@ -102,7 +102,7 @@ def _read_sheets(frame: pl.DataFrame, rule: TimeRule) -> dict[str, date] | None:
     readings = [_clip(names.str.to_date(format_, strict=False)) for format_ in rule.sheets]
     dated = [days for days in readings if days.null_count() == 0]
     for days in dated:
-        if (days.diff().drop_nulls() == timedelta(days=1)).all():
+        if (days.sort().diff().drop_nulls() == timedelta(days=1)).all():
             return dict(zip(names, days, strict=True))
     if dated:
         shown = f"{', '.join(names)} are no consecutive days under {', '.join(rule.sheets)}"

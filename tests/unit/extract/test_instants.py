@@ -89,6 +89,11 @@ def test_sheets_name_their_days_in_day_month_order():
     assert (readings.tally.blank, readings.frame["line"].to_list()) == (2, [3, 4, 3])
 
 
+def test_the_newest_sheet_may_come_first():
+    body = workbook({name: day_sheet("00:04:00") for name in ("021024", "011024")})
+    assert instants(read(body, key="ITESTA12.xlsx")) == ["2024-09-30T22:04", "2024-10-01T22:04"]
+
+
 @pytest.mark.parametrize("names", [("100124", "100224"), ("011024", "031024")])
 def test_sheets_that_are_no_consecutive_days_are_not_guessed(names: tuple[str, str]):
     # 100124, 100224 is October in month-day order and two far months in day-month order.
